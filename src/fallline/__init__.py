@@ -1,0 +1,38 @@
+"""fallline: which optimizer, with which settings, trains your network best, and how sure is it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Task": "fallline.tasks",
+    "Dataset": "fallline.data.dataset",
+    "compare": "fallline.api",
+    "train": "fallline.api",
+    "evaluate": "fallline.api",
+    "open_study": "fallline.results",
+    "Study": "fallline.results",
+}
+
+__all__ = ["Dataset", "Study", "Task", "__version__", "compare", "evaluate", "open_study", "train"]
+
+if TYPE_CHECKING:
+    from fallline.api import compare, evaluate, train
+    from fallline.data.dataset import Dataset
+    from fallline.results import Study, open_study
+    from fallline.tasks import Task
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name where it is first used: ``import fallline`` alone loads no JAX."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'fallline' has no attribute {name!r}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,87 @@
+"""What a study's folder says of itself: ``study.toml`` and ``timing.toml``, as typed records.
+
+Readers need nothing else to understand the runs: no catalogue, no task, no JAX.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+FORMAT_VERSION = 1
+
+
+class TaskDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The task that a study trained, as its readers need it."""
+
+    name: str
+    title: str
+    kind: str
+    """``"classification"`` or ``"regression"``."""
+    metric: str
+    """``"accuracy"`` (a share, 0 to 1) or ``"rmse"`` (in the target's units)."""
+    higher_is_better: bool
+    loss: str
+    parameters: int
+    train_examples: int
+    validation_examples: int
+    test_examples: int
+    target: float | None = None
+    """The validation figure to be reached; if not given, readers derive one from the runs."""
+    licence: str = ""
+    source: str = ""
+    fingerprint: str = ""
+    """Hash of data, splits, model and loss: equal fingerprints train the same thing."""
+
+
+class OptimizerDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An optimizer of the study: what a reader prints beside its figures."""
+
+    title: str
+    full_batch: bool
+    defaults: dict[str, float]
+    """Every float hyper-parameter with its default; no ``learning_rate`` where it has none."""
+    citation: str = ""
+
+
+class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the study compares: enough to start the same one again."""
+
+    optimizers: tuple[str, ...]
+    epochs: int
+    batch_size: int
+    search_seeds: tuple[int, ...]
+    final_seeds: tuple[int, ...]
+    learning_rates: dict[str, tuple[float, ...]]
+    """The first grid of each optimizer (before any widening); empty where it has none."""
+    searched: bool
+    """False with ``--defaults``: every optimizer at its own default, no choice made."""
+    widen: bool
+    study_seed: int = 0
+    precision: str = "float32"
+
+
+class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``study.toml``: written once, when the study's folder is made."""
+
+    format_version: int
+    created: str
+    """UTC, ISO 8601."""
+    task: TaskDescription
+    protocol: Protocol
+    optimizers: dict[str, OptimizerDescription]
+    versions: dict[str, str]
+    machine: dict[str, Any]
+
+
+class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``timing.toml``: where the time of a finished study went. All in seconds."""
+
+    total: float
+    compile: float
+    """Tracing, lowering and compiling (a cached program costs its loading)."""
+    train: float
+    """Training steps and the evaluations between epochs, all devices together."""
+    step: dict[str, float]
+    """One optimizer step of one run, each optimizer measured alone, in turns with the others."""

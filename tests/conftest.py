@@ -1,0 +1,27 @@
+"""What the tests share: where the real data and the golden records are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _existing(path: Path, what: str) -> Path:
+    assert path.is_dir(), f"{what} are looked for in {path}, which is not there"
+    return path
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with mnist/, fashion-mnist/ and wine/."""
+    return _existing(Path(os.environ.get("FALLLINE_DATA", SHARED / "data")), "the data sets")
+
+
+@pytest.fixture(scope="session")
+def golden_dir() -> Path:
+    """The folder with the trajectories that other frameworks recorded."""
+    return _existing(Path(os.environ.get("FALLLINE_GOLDEN", SHARED / "golden")), "golden records")
