@@ -1,0 +1,140 @@
+"""The rule by which validation data chooses among the trials of an optimizer.
+
+It exists once: the search that decides where to widen its grid, and the readers of a finished
+study, rank with the same function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from fallline.records import RunResult, Status
+
+EQUAL_DIGITS = 6
+"""Figures are stored in float32: those that agree to this many digits count as equal."""
+
+
+class Outcome(NamedTuple):
+    """What a run contributes to the choice: did it diverge, and its last validation figures."""
+
+    diverged: bool
+    metric: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting of an optimizer, with its validation figures averaged over the seeds.
+
+    The means are over the seeds that did not diverge, and NaN where there is none.
+    """
+
+    optimizer: str
+    hyperparameters: dict[str, float] = field(hash=False)
+    mean_metric: float
+    mean_loss: float
+    diverged: int
+    """How many of the seeds diverged."""
+    seeds: int
+    """How many seeds were run."""
+
+    @property
+    def learning_rate(self) -> float:
+        """NaN for an optimizer that has none."""
+        return self.hyperparameters.get("learning_rate", math.nan)
+
+
+def last_figure(
+    validation: Sequence[float] | np.ndarray, train: Sequence[float] | np.ndarray
+) -> float:
+    """The last validation figure, or the last training figure of a task without validation.
+
+    NaN for a run that did not complete an epoch.
+    """
+    curve = validation if len(validation) else train
+    return float(curve[-1]) if len(curve) else math.nan
+
+
+def trial_from(
+    optimizer: str, hyperparameters: Mapping[str, float], outcomes: Iterable[Outcome]
+) -> Trial:
+    """The trial of one setting, from the outcome of each of its seeds."""
+    outcomes = tuple(outcomes)
+    finished = [outcome for outcome in outcomes if not outcome.diverged]
+    return Trial(
+        optimizer=optimizer,
+        hyperparameters=dict(hyperparameters),
+        mean_metric=_mean([outcome.metric for outcome in finished]),
+        mean_loss=_mean([outcome.loss for outcome in finished]),
+        diverged=len(outcomes) - len(finished),
+        seeds=len(outcomes),
+    )
+
+
+def order(trial: Trial, *, higher_is_better: bool) -> tuple[float, float, float, float]:
+    """Sort key of a trial: the smallest is the best.
+
+    Fewer diverged seeds first, then the better mean metric, the smaller mean loss, and the
+    smaller learning rate. A figure that is not finite counts as the worst.
+    """
+    sign = -1.0 if higher_is_better else 1.0
+    return (
+        trial.diverged,
+        _comparable(sign * trial.mean_metric),
+        _comparable(trial.mean_loss),
+        _comparable(trial.learning_rate),
+    )
+
+
+def best_trials(results: Iterable[RunResult], *, higher_is_better: bool) -> dict[str, Trial]:
+    """The best trial of each optimizer among its search runs, in the order they first appear.
+
+    Runs of other phases are left out: what chooses is never measured on fresh seeds. A trial
+    with a diverged seed ranks below every trial without one (see `order`).
+    """
+    settings: dict[tuple, tuple[dict[str, float], list[Outcome]]] = {}
+    for result in results:
+        if result.run.phase == "search":
+            entry = settings.setdefault(result.run.trial, (result.run.hyperparameters, []))
+            entry[1].append(outcome_of(result))
+    trials = [
+        trial_from(optimizer, hyperparameters, outcomes)
+        for (optimizer, _), (hyperparameters, outcomes) in settings.items()
+    ]
+    return best_of_each(trials, higher_is_better=higher_is_better)
+
+
+def best_of_each(trials: Iterable[Trial], *, higher_is_better: bool) -> dict[str, Trial]:
+    """The best of ``trials`` for each optimizer, in the order the optimizers first appear."""
+    best: dict[str, Trial] = {}
+    for trial in trials:
+        held = best.get(trial.optimizer)
+        if held is None or order(trial, higher_is_better=higher_is_better) < order(
+            held, higher_is_better=higher_is_better
+        ):
+            best[trial.optimizer] = trial
+    return best
+
+
+def outcome_of(result: RunResult) -> Outcome:
+    """The outcome of a run that was just trained."""
+    curves = result.curves
+    return Outcome(
+        diverged=result.status is Status.DIVERGED,
+        metric=last_figure(curves.validation_metric, curves.train_metric),
+        loss=last_figure(curves.validation_loss, curves.train_loss),
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    # fsum does not depend on the order of the seeds, so equal trials have equal means.
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+def _comparable(value: float) -> float:
+    return float(f"{value:.{EQUAL_DIGITS}g}") if math.isfinite(value) else math.inf
