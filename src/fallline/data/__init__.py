@@ -1,0 +1,1 @@
+"""Data sets: splits, scaling, files, and the built-in sources. Free of JAX."""

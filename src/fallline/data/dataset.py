@@ -1,0 +1,262 @@
+"""A data set as every layer sees it: splits in memory, and the scaling that the model applies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from fallline.data import checks
+from fallline.data.checks import Targets
+from fallline.data.scaling import Scaling, fit_inputs, fit_target, row_normed
+from fallline.data.splits import Amount, fold_rows, split_rows
+from fallline.errors import InputError
+
+Kind = Literal["classification", "regression"]
+Pair = tuple[ArrayLike, ArrayLike]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Examples and their targets, in the order in which they are stored.
+
+    ``x``: ``(n, ...)``, uint8, float32 or float64. ``y``: ``(n,)`` int32 class indices, or
+    ``(n,)`` or ``(n, k)`` float targets in their own units.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ValueError(f"{len(self.x)} examples with {len(self.y)} targets are no split")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Training, validation and test examples of one problem, with its scaling and its origin.
+
+    The model sees ``(x - input_offset) * input_scale``, broadcast over an example; the training
+    step applies it, so that uint8 stays uint8 in memory. A regression learns
+    ``(y - target_offset) / target_scale``, and its error is reported in y's own units.
+    """
+
+    name: str
+    train: Split
+    validation: Split | None
+    test: Split | None
+    kind: Kind
+    classes: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    input_offset: np.ndarray = field(default_factory=lambda: np.zeros((), np.float32))
+    input_scale: np.ndarray = field(default_factory=lambda: np.ones((), np.float32))
+    target_offset: float = 0.0
+    target_scale: float = 1.0
+    licence: str = ""
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    """What was inferred, in sentences."""
+    scaling: Scaling = "none"
+    """How ``input_offset`` and ``input_scale`` were fitted: folds fit theirs the same way."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.train.x.shape[1:]
+
+    @property
+    def outputs(self) -> int:
+        """The number of classes (2 or more), or of a regression's targets."""
+        if self.kind == "regression":
+            return 1 if self.train.y.ndim == 1 else self.train.y.shape[1]
+        if self.classes:
+            return len(self.classes)
+        return max(2, *(int(split.y.max()) + 1 for split in self._splits() if len(split)))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the content, 16 hex digits: arrays in their order, kind, classes, scaling."""
+        digest = hashlib.blake2b(digest_size=8)
+        scales = (float(self.target_offset), float(self.target_scale))
+        digest.update(repr((self.kind, self.classes, *scales)).encode())
+        for role in ("train", "validation", "test"):
+            split: Split | None = getattr(self, role)
+            digest.update(role.encode())
+            for array in () if split is None else (split.x, split.y):
+                _digest_array(digest, array)
+        _digest_array(digest, np.asarray(self.input_offset))
+        _digest_array(digest, np.asarray(self.input_scale))
+        return digest.hexdigest()
+
+    def _splits(self) -> list[Split]:
+        every = (self.train, self.validation, self.test)
+        return [split for split in every if split is not None]
+
+
+def _digest_array(digest: Any, array: np.ndarray) -> None:
+    digest.update(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+
+
+def make_dataset(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    name: str = "data",
+    kind: Kind | None = None,
+    validation: Amount = 0.2,
+    test: Amount = 0.2,
+    validation_data: Pair | None = None,
+    test_data: Pair | None = None,
+    stratify: bool = True,
+    shuffle: bool = True,
+    split_seed: int = 0,
+    scaling: Scaling | None = None,
+    unit_max: float = 255.0,
+    norm_axis: int = 1,
+    target_scaling: bool = False,
+    dtype: DTypeLike = np.float32,
+    classes: Sequence[str] = (),
+    features: Sequence[str] = (),
+    licence: str = "",
+    source: str = "",
+    notes: Sequence[str] = (),
+) -> Dataset:
+    """A data set of arrays: checked, split, and with a scaling fitted on its training rows.
+
+    ``x``: ``(n, ...)`` numbers; uint8 stays uint8, all else becomes ``dtype`` (float32 or
+    float64). ``y``: class labels of any type, or ``(n,)`` or ``(n, k)`` numbers. ``kind`` is
+    inferred from ``y`` where it is not given, and ``notes`` says so. With ``classes`` given,
+    whole-number labels are indices into them.
+
+    ``validation``, ``test``: a share of the rows, a count of rows, or 0 or None for no such
+    split; ignored where ``validation_data`` or ``test_data`` gives it. The rows are shuffled
+    once, by the split (a fixed stream of ``split_seed``), with equal shares of every class
+    where ``stratify``. With ``shuffle=False`` the last rows are for test and those before them
+    for validation. Nothing is shuffled where nothing is split off.
+
+    ``scaling``: ``"unit"`` (uint8: divided by ``unit_max``; else each feature to [0, 1]),
+    ``"zscore"`` (each feature), ``"global_zscore"`` (one mean and deviation), ``"row_norm"``
+    (divided by the L2 norm along ``norm_axis`` of ``x``), ``"none"``; by default unit for
+    uint8, z-score for a table of other numbers, none for the rest. ``target_scaling``
+    standardises a regression's target.
+
+    Raises DataError for unusable arrays, InputError for unusable settings.
+    """
+    float_type = checks.float_type(dtype)
+    inputs = checks.inputs(x, float_type)
+    features = checks.feature_names(features, inputs)
+    targets = checks.targets(y, len(inputs), kind=kind, classes=classes, dtype=float_type)
+    validation_split = _given("validation_data", validation_data, inputs, targets)
+    test_split = _given("test_data", test_data, inputs, targets)
+    rows = split_rows(
+        targets.y,
+        validation=0 if validation_split else validation,
+        test=0 if test_split else test,
+        classes=targets.classes if stratify and shuffle else (),
+        shuffle=shuffle,
+        seed=split_seed,
+    )
+    train = _taken(inputs, targets.y, rows.train)
+    if train is None:
+        raise InputError("no rows are left for training", hint="split off fewer rows")
+    dataset = Dataset(
+        name=name,
+        train=train,
+        validation=validation_split or _taken(inputs, targets.y, rows.validation),
+        test=test_split or _taken(inputs, targets.y, rows.test),
+        kind=targets.kind,
+        classes=targets.classes,
+        features=features,
+        licence=licence,
+        source=source,
+        notes=(*notes, *targets.notes),
+    )
+    how = _default_scaling(inputs) if scaling is None else scaling
+    if how == "row_norm":
+        dataset = _with_normed_rows(dataset, norm_axis, float_type)
+    dataset = _scaled(dataset, how, unit_max, float_type)
+    return _target_scaled(dataset) if target_scaling else dataset
+
+
+def _given(what: str, pair: Pair | None, inputs: np.ndarray, targets: Targets) -> Split | None:
+    """The split that was given as a pair of arrays, of the same form as the training data."""
+    if pair is None:
+        return None
+    return Split(*checks.held_out(pair, what, inputs, targets))
+
+
+def _taken(x: np.ndarray, y: np.ndarray, rows: np.ndarray | None) -> Split | None:
+    """The split of these rows: no copy where they are all rows in order (``rows`` a slice)."""
+    if rows is None or len(rows) == 0:
+        return None
+    if len(rows) == len(x) and bool((rows == np.arange(len(x))).all()):
+        return Split(x, y)
+    return Split(x[rows], y[rows])
+
+
+def _default_scaling(x: np.ndarray) -> Scaling:
+    if x.dtype == np.uint8:
+        return "unit"
+    return "zscore" if x.ndim == 2 else "none"
+
+
+def _with_normed_rows(dataset: Dataset, axis: int, dtype: np.dtype) -> Dataset:
+    def normed(split: Split | None) -> Split | None:
+        return None if split is None else Split(row_normed(split.x, axis, dtype), split.y)
+
+    train = Split(row_normed(dataset.train.x, axis, dtype), dataset.train.y)
+    return replace(
+        dataset, train=train, validation=normed(dataset.validation), test=normed(dataset.test)
+    )
+
+
+def _scaled(dataset: Dataset, how: Scaling, unit_max: float, dtype: np.dtype) -> Dataset:
+    offset, scale = fit_inputs(dataset.train.x, how, unit_max=unit_max, dtype=dtype)
+    return replace(dataset, input_offset=offset, input_scale=scale, scaling=how)
+
+
+def _target_scaled(dataset: Dataset) -> Dataset:
+    if dataset.kind != "regression":
+        raise InputError("target_scaling is for regressions: classes have no scale")
+    offset, scale = fit_target(dataset.train.y)
+    return replace(dataset, target_offset=offset, target_scale=scale)
+
+
+def k_folds(
+    dataset: Dataset, k: int, *, seed: int = 0, stratify: bool = True
+) -> tuple[Dataset, ...]:
+    """The ``k`` folds of a data set: each holds out another part of it for validation.
+
+    The training and validation rows are pooled; every one of them is in exactly one fold's
+    validation split. The test split stays as it is. The scaling is fitted anew on each fold's
+    training rows.
+    """
+    pools = [dataset.train] + ([dataset.validation] if dataset.validation else [])
+    x = np.concatenate([split.x for split in pools])
+    y = np.concatenate([split.y for split in pools])
+    classes = dataset.classes if stratify else ()
+    folds = fold_rows(y, k, classes=classes, seed=seed)
+    return tuple(
+        _fold(dataset, number, Split(x[kept], y[kept]), Split(x[held], y[held]))
+        for number, (kept, held) in enumerate(folds, start=1)
+    )
+
+
+def _fold(dataset: Dataset, number: int, train: Split, validation: Split) -> Dataset:
+    fold = replace(dataset, name=f"{dataset.name}-fold{number}", train=train, validation=validation)
+    fitted_on_rows = dataset.scaling in ("zscore", "global_zscore") or (
+        dataset.scaling == "unit" and train.x.dtype != np.uint8
+    )
+    if fitted_on_rows:
+        fold = _scaled(fold, dataset.scaling, 255.0, np.asarray(dataset.input_scale).dtype)
+    standardised = (dataset.target_offset, dataset.target_scale) != (0.0, 1.0)
+    return _target_scaled(fold) if standardised else fold
