@@ -1,0 +1,39 @@
+"""Adapters: a user's model of any framework in, a :class:`PureModel` out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fallline.adapters.pure import Layer, PureModel
+from fallline.errors import InputError
+
+__all__ = ["Layer", "PureModel", "to_pure"]
+
+
+def to_pure(model: Any, input_shape: tuple[int, ...], dtype: str = "float32") -> PureModel:
+    """The pure form of ``model`` for examples of ``input_shape`` (without the batch axis).
+
+    Takes a Flax linen module, or a function of ``nnx.Rngs`` that makes a Flax NNX module (the
+    class itself, where its arguments are ``rngs`` alone).
+    """
+    from flax import linen, nnx
+
+    from fallline.adapters import flax as flax_adapter
+
+    if isinstance(model, PureModel):
+        return model
+    if isinstance(model, linen.Module):
+        return flax_adapter.from_linen(model, input_shape, dtype)
+    if isinstance(model, nnx.Module):
+        raise InputError(
+            f"the model is an NNX module whose weights are drawn already: {type(model).__name__}",
+            hint="pass a function that makes it, so that every seed gets weights of its own: "
+            "model=lambda rngs: MyModel(..., rngs=rngs)",
+        )
+    if isinstance(model, Callable):  # type: ignore[arg-type]
+        return flax_adapter.from_nnx(model, input_shape, dtype)
+    raise InputError(
+        f"cannot train a model of type {type(model).__name__}",
+        hint="give a Flax linen module, or a function of rngs that makes a Flax NNX module",
+    )

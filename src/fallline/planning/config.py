@@ -1,0 +1,95 @@
+"""What a study is asked to compare, checked: one frozen record, whoever asked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fallline.errors import InputError
+
+FIRST_FINAL_SEED = 1000
+"""Seeds from here on are fresh: no search ever sees them."""
+
+DEFAULT_POINTS = 7
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """A comparison: which optimizers, over which learning rates and seeds, for how long.
+
+    ``learning_rates``: a number of points around each optimizer's default, or the values
+    themselves. ``defaults``: no search, every optimizer at its own default. ``seeds``: runs per
+    trial in the search, 3 by default; with ``defaults`` there is no search, and they are the
+    fresh seeds. ``final_seeds``: fresh seeds on which the chosen settings are measured.
+    """
+
+    optimizers: tuple[str, ...]
+    epochs: int
+    batch_size: int
+    seeds: int = 3
+    final_seeds: int = 5
+    learning_rates: int | tuple[float, ...] = DEFAULT_POINTS
+    defaults: bool = False
+    widen: bool = True
+    study_seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "seeds", "final_seeds"):
+            whole_number(name, getattr(self, name), least=1)
+        if isinstance(self.learning_rates, tuple):
+            if not self.learning_rates:
+                raise InputError("no learning rate was given", hint="for example 0.001,0.01")
+            for rate in self.learning_rates:
+                positive_rate(rate)
+        else:
+            whole_number("learning_rates", self.learning_rates, least=1)
+
+    @property
+    def search_seeds(self) -> tuple[int, ...]:
+        return () if self.defaults else tuple(range(self.seeds))
+
+    @property
+    def fresh_seeds(self) -> tuple[int, ...]:
+        return tuple(range(FIRST_FINAL_SEED, FIRST_FINAL_SEED + self.final_seeds))
+
+
+def whole_number(name: str, value: Any, *, least: int) -> int:
+    """``value`` if it is a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        option = "--" + name.replace("_", "-")
+        raise InputError(f"{option} must be a whole number of at least {least}, got {value!r}")
+    return value
+
+
+def positive_rate(rate: float) -> float:
+    """``rate`` if it can be a learning rate."""
+    if not (math.isfinite(rate) and rate > 0):
+        raise InputError(
+            f"a learning rate must be positive and finite, got {rate}",
+            hint="for example 0.001, or 0.001,0.01,0.1 to search over these",
+        )
+    return float(rate)
+
+
+def learning_rates_from(text: str) -> int | tuple[float, ...]:
+    """``"7"`` is a number of points; ``"0.001,0.01"`` or ``"1e-3"`` are the values."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if len(parts) == 1 and parts[0].lstrip("+-").isdigit():
+        return whole_number("learning_rates", int(parts[0]), least=1)
+    return rates(parts)
+
+
+def rates(values: Sequence[Any]) -> tuple[float, ...]:
+    """Learning rates, ascending and each once."""
+    found = []
+    for value in values:
+        try:
+            found.append(positive_rate(float(value)))
+        except (TypeError, ValueError):
+            raise InputError(
+                f"{value!r} is not a learning rate",
+                hint="give a number of points (7), or values (0.001,0.01)",
+            ) from None
+    return tuple(sorted(set(found)))

@@ -1,0 +1,173 @@
+"""A study's folder: ``study.toml``, ``parts/``, ``timing.toml``; one writer, any number of readers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import msgspec
+import tomli_w
+
+from fallline.errors import StudyError
+from fallline.records import RunResult
+from fallline.store import parts
+from fallline.store.document import FORMAT_VERSION, StudyDocument, Timing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_DOCUMENT = "study.toml"
+_TIMING = "timing.toml"
+_PARTS = "parts"
+_LOCK = ".lock"
+
+
+class StudyFolder:
+    """The folder of one study. Make it with :meth:`begin` to write, :meth:`open` to read."""
+
+    def __init__(self, path: Path, document: StudyDocument) -> None:
+        self.path = path
+        self.document = document
+        self._lock = filelock.FileLock(path / _LOCK, timeout=0)
+
+    @classmethod
+    def open(cls, path: Path | str) -> StudyFolder:
+        """The study in the folder ``path``, to be read."""
+        folder = Path(path)
+        file = folder / _DOCUMENT
+        if not file.is_file():
+            what = "is not a folder" if not folder.is_dir() else f"holds no {_DOCUMENT}"
+            raise StudyError(
+                f"{str(path)!r} is no study: it {what}",
+                hint="give the folder that 'fallline compare' named at its end",
+            )
+        return cls(folder, _read(file, StudyDocument))
+
+    @classmethod
+    def begin(cls, path: Path | str, document: StudyDocument) -> StudyFolder:
+        """The folder ``path``, to be written: made, or gone on with where it holds this study."""
+        folder = Path(path)
+        if (folder / _DOCUMENT).is_file():
+            study = cls.open(folder)
+            _check_same(study.document, document, folder)
+        else:
+            if folder.is_dir() and any(folder.iterdir()):
+                raise StudyError(
+                    f"the folder {str(folder)!r} is not empty and holds no study",
+                    hint="give --out a folder that is new or empty",
+                )
+            _refusable(folder, lambda: (folder / _PARTS).mkdir(parents=True, exist_ok=True))
+            _refusable(folder, lambda: _write(folder / _DOCUMENT, document))
+            study = cls(folder, document)
+        study._take()
+        return study
+
+    def _take(self) -> None:
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise StudyError(
+                f"another process is writing the study in {str(self.path)!r}",
+                hint="wait for it to end, or give --out another folder",
+            ) from None
+        except OSError as error:
+            raise _no_permission(self.path, error) from error
+        for torn in (self.path / _PARTS).glob("*.tmp"):
+            torn.unlink()
+
+    def close(self) -> None:
+        """Let another process write."""
+        self._lock.release()
+
+    @property
+    def complete(self) -> bool:
+        """True when every run of the protocol is stored."""
+        return (self.path / _TIMING).is_file()
+
+    @property
+    def timing(self) -> Timing | None:
+        """Where the time went; None while the study is not complete."""
+        return _read(self.path / _TIMING, Timing) if self.complete else None
+
+    def append(self, results: Sequence[RunResult], batch_sizes: Sequence[int]) -> None:
+        """Store finished runs: on return they are on the disk."""
+        rows = [parts.row_of(*pair) for pair in zip(results, batch_sizes, strict=True)]
+        if rows:
+            _refusable(self.path, lambda: parts.write(self.path / _PARTS, rows))
+
+    def finish(self, timing: Timing) -> None:
+        """Say that the study is complete."""
+        _refusable(self.path, lambda: _write(self.path / _TIMING, timing))
+
+    def results(self) -> list[RunResult]:
+        """Every stored run."""
+        return list(parts.results(parts.read(self.path / _PARTS)))
+
+    def runs(self) -> pd.DataFrame:
+        """Every stored run, a row each; the columns are those of :func:`parts.schema`."""
+        return parts.read(self.path / _PARTS).to_pandas()
+
+
+def _write(path: Path, record: msgspec.Struct) -> None:
+    text = tomli_w.dumps(_without_none(msgspec.to_builtins(record)))
+    temporary = path.with_suffix(".toml.tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    parts.rename_durably(temporary, path)
+
+
+def _without_none(tree: Any) -> Any:
+    """TOML has no null: what is not given is left out."""
+    if isinstance(tree, dict):
+        return {key: _without_none(value) for key, value in tree.items() if value is not None}
+    return tree
+
+
+def _read(path: Path, kind: type[Any]) -> Any:
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        raise StudyError(
+            f"{str(path)!r} cannot be read: {error}",
+            hint=f"this fallline reads study format {FORMAT_VERSION}",
+        ) from error
+
+
+def _check_same(held: StudyDocument, asked: StudyDocument, folder: Path) -> None:
+    """Raise unless both documents ask for the same runs, with the differences named."""
+    differences = []
+    for part in ("task", "protocol"):
+        for name in getattr(held, part).__struct_fields__:
+            old, new = (getattr(getattr(document, part), name) for document in (held, asked))
+            if old != new and name not in ("title", "licence", "source"):
+                differences.append(f"{name}: {_short(old)} there, {_short(new)} asked")
+    if differences:
+        raise StudyError(
+            f"the folder {str(folder)!r} holds another study ({'; '.join(differences)})",
+            hint="give --out another folder, or ask for the same study to go on with it",
+        )
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _refusable(folder: Path, write: Any) -> None:
+    """Write, and turn a refusal of the system into an error that says what to do."""
+    try:
+        write()
+    except OSError as error:
+        raise _no_permission(folder, error) from error
+
+
+def _no_permission(folder: Path, error: OSError) -> StudyError:
+    return StudyError(
+        f"cannot write to the study's folder {str(folder)!r}: {error.strerror or error}",
+        hint="give --out a folder that can be written to, on a disk with room",
+    )

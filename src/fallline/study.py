@@ -1,0 +1,333 @@
+"""A study from its plan to its folder: the only place that knows both the engine and the store."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from fallline import optimizers as catalogue
+from fallline.engine.branches import Branch
+from fallline.engine.cost import size_of
+from fallline.engine.devices import Devices, usable_cores
+from fallline.engine.evaluation import Evaluation
+from fallline.engine.population import Advanced, Finished, Population, Seeds
+from fallline.engine.program import Program
+from fallline.optimizers import Optimizer
+from fallline.planning import grouping, plan
+from fallline.planning.config import StudyConfig
+from fallline.planning.selection import best_trials
+from fallline.records import Run, RunResult
+from fallline.store.document import (
+    FORMAT_VERSION,
+    OptimizerDescription,
+    Protocol,
+    StudyDocument,
+    TaskDescription,
+    Timing,
+)
+from fallline.store.folder import StudyFolder
+from fallline.tasks import Task, smallest_batch_check
+
+WRITE_SECONDS = 2.0
+"""Finished runs wait at most about this long before they are written."""
+TIMING_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Planned:
+    """The study begins: what it will train, and what of it is stored already."""
+
+    task: Task
+    optimizers: tuple[Optimizer, ...]
+    folder: Path
+    stored: int
+
+
+@dataclass(frozen=True)
+class PhaseBegan:
+    """A phase begins: ``"search"``, ``"widening"``, ``"final"`` or ``"timing"``."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """The study waits for a program to be compiled."""
+
+    optimizers: tuple[str, ...]
+
+
+Event = Planned | PhaseBegan | Compiling | Advanced | Finished
+Listener = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """A listener that tells nobody."""
+
+
+def compare(
+    task: Task, config: StudyConfig, folder: Path | str, *, listener: Listener = silent
+) -> Path:
+    """Train what the study still lacks and store it; returns the study's folder.
+
+    Whatever ends it early, Ctrl-C included, every finished run is stored first, and the same call
+    goes on from there.
+    """
+    task = task.with_budget(epochs=config.epochs, batch_size=config.batch_size)
+    smallest_batch_check(task, config.batch_size)
+    task.require("validation", "test")
+    chosen = catalogue.resolve(config.optimizers)
+    study = StudyFolder.begin(folder, describe(task, chosen, config))
+    try:
+        if not study.complete:
+            _Session(task, chosen, config, study, listener).run()
+    finally:
+        study.close()
+    return study.path
+
+
+def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> StudyDocument:
+    """What the study's folder says of itself."""
+    data = task.dataset
+    return StudyDocument(
+        format_version=FORMAT_VERSION,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        task=TaskDescription(
+            name=task.name,
+            title=task.title or task.name,
+            kind=data.kind,
+            metric=task.metric,
+            higher_is_better=task.higher_is_better,
+            loss=task.loss_terms.name,
+            parameters=task.pure.parameters,
+            train_examples=len(data.train),
+            validation_examples=len(data.validation or ()),
+            test_examples=len(data.test or ()),
+            target=task.target,
+            licence=data.licence,
+            source=data.source,
+            fingerprint=task.fingerprint,
+        ),
+        protocol=Protocol(
+            optimizers=tuple(each.name for each in chosen),
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            search_seeds=config.search_seeds,
+            final_seeds=config.fresh_seeds,
+            learning_rates={each.name: plan.grid(each, config) for each in chosen},
+            searched=not config.defaults,
+            widen=config.widen,
+            study_seed=config.study_seed,
+        ),
+        optimizers={
+            each.name: OptimizerDescription(
+                title=each.title,
+                full_batch=each.full_batch,
+                defaults=each.defaults,
+                citation=each.citation.text,
+            )
+            for each in chosen
+        },
+        versions={
+            name: metadata.version(name) for name in ("fallline", "jax", "flax", "optax", "numpy")
+        },
+        machine=machine(),
+    )
+
+
+def machine() -> dict[str, Any]:
+    """The machine in words and numbers, without its name."""
+    devices = Devices.all()
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": usable_cores(),
+        "devices": devices.count,
+        "platform": devices.platform,
+        "device": jax.devices()[0].device_kind,
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    """The processor's own name where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+@dataclass
+class _Session:
+    """One process's work on a study."""
+
+    task: Task
+    optimizers: tuple[Optimizer, ...]
+    config: StudyConfig
+    study: StudyFolder
+    listener: Listener
+    done: dict[str, RunResult] = field(default_factory=dict)
+    trained_seconds: float = 0.0
+    _written: float = 0.0
+
+    def run(self) -> None:
+        began = time.perf_counter()
+        self.done = {result.run.run_id: result for result in self.study.results()}
+        self.listener(Planned(self.task, self.optimizers, self.study.path, len(self.done)))
+        self._evaluation: Evaluation | None = None
+        with ThreadPoolExecutor(1) as compiler:
+            self._populations = self._prepare(compiler)
+            try:
+                self._search()
+                best = best_trials(self._of("search"), higher_is_better=self.task.higher_is_better)
+                self._train("final", plan.final_runs(self.optimizers, self.config, best))
+                steps = self._time_steps()
+            except BaseException:
+                compiler.shutdown(wait=False, cancel_futures=True)
+                raise
+        self.study.finish(
+            Timing(
+                total=time.perf_counter() - began,
+                compile=sum(each.compile_seconds for each in self._all_populations()),
+                train=self.trained_seconds,
+                step=steps,
+            )
+        )
+
+    def _prepare(self, compiler: ThreadPoolExecutor) -> dict[str, Future[Population]]:
+        """A population per optimizer (shared by a group), compiled in turn in the background."""
+        config, devices = self.config, Devices.all()
+        expected = len(config.search_seeds) * max(
+            len(plan.grid(each, config)) or 1 for each in self.optimizers
+        )
+        groups = grouping.groups(
+            self.optimizers,
+            expected + len(config.fresh_seeds),
+            size=size_of(self.task),
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            devices=devices.count,
+            maps_runs=devices.maps_runs,
+        )
+        seeds = Seeds(
+            self.task.name, (*config.search_seeds, *config.fresh_seeds), config.study_seed
+        )
+        initial = seeds.initial(self.task.pure)
+
+        def build(group: grouping.Group) -> Population:
+            branches = tuple(Branch(catalogue.get(name)) for name in group.optimizers)
+            program = Program(self.task, branches, group.batch_size, group.epochs_per_call)
+            population = Population(
+                program, seeds, devices, per_device=group.per_device, initial=initial
+            )
+            population.compile()
+            return population
+
+        futures: dict[str, Future[Population]] = {}
+        for group in groups:
+            future = compiler.submit(build, group)
+            futures |= dict.fromkeys(group.optimizers, future)
+        return futures
+
+    def _all_populations(self) -> list[Population]:
+        futures = {id(future): future for future in self._populations.values()}
+        return [future.result() for future in futures.values()]
+
+    def _of(self, phase: str) -> list[RunResult]:
+        return [result for result in self.done.values() if result.run.phase == phase]
+
+    def _search(self) -> None:
+        runs = plan.search_runs(self.optimizers, self.config)
+        self._train("search", runs)
+        for round_ in range(plan.MOST_WIDENINGS):
+            # The rounds are planned anew from what is stored, so that a study that was
+            # interrupted takes the same ones.
+            searched = [self.done[run.run_id] for run in runs]
+            best = best_trials(searched, higher_is_better=self.task.higher_is_better)
+            more = plan.widening_runs(self.optimizers, self.config, runs, best, round_)
+            if not more:
+                return
+            self._train("widening", more)
+            runs = [*runs, *more]
+
+    def _train(self, phase: str, runs: Sequence[Run]) -> None:
+        lacking = [run for run in runs if run.run_id not in self.done]
+        if not lacking:
+            return
+        self.listener(PhaseBegan(phase, tuple(lacking)))
+        for future, members in self._by_population(lacking):
+            if not future.done():
+                self.listener(Compiling(tuple(dict.fromkeys(run.optimizer for run in members))))
+            self._train_in(future.result(), members)
+
+    def _by_population(
+        self, runs: Iterable[Run]
+    ) -> Iterator[tuple[Future[Population], list[Run]]]:
+        members: dict[int, list[Run]] = {}
+        for run in runs:
+            members.setdefault(id(self._populations[run.optimizer]), []).append(run)
+        for own in members.values():
+            yield self._populations[own[0].optimizer], own
+
+    def _train_in(self, population: Population, runs: Sequence[Run]) -> None:
+        final = runs[0].phase == "final"
+        batch_size = population.program.batch_size
+        waiting: list[Finished] = []
+        began = self._written = time.perf_counter()
+        try:
+            for event in population.train(runs, keep_weights=final):
+                if isinstance(event, Finished):
+                    waiting.append(event)
+                else:
+                    self.listener(event)
+                if time.perf_counter() - self._written > WRITE_SECONDS:
+                    waiting = self._store(population.program, waiting, batch_size)
+        finally:
+            # Also on Ctrl-C: what is finished is kept.
+            self._store(population.program, waiting, batch_size)
+            self.trained_seconds += time.perf_counter() - began
+
+    def _store(
+        self, program: Program, finished: Sequence[Finished], batch_size: int
+    ) -> list[Finished]:
+        """Write finished runs, those of the final phase with their test figures."""
+        results = [event.result for event in finished]
+        measured = [event for event in finished if event.params is not None]
+        if measured and self.task.dataset.test is not None:
+            if self._evaluation is None:
+                self._evaluation = Evaluation(program, self.task.dataset.test)
+            figures = self._evaluation.measure([(one.params, one.state) for one in measured])
+            results = [
+                replace(event.result, test_loss=loss, test_metric=metric)
+                for event, (loss, metric) in zip(measured, figures, strict=True)
+            ]
+        self.study.append(results, [batch_size] * len(results))
+        for result in results:
+            self.done[result.run.run_id] = result
+            self.listener(Finished(result))
+        self._written = time.perf_counter()
+        return []
+
+    def _time_steps(self) -> dict[str, float]:
+        """Seconds per step of each optimizer, measured alone, in turns with the others."""
+        finals = {result.run.optimizer: result.run for result in self._of("final")}
+        self.listener(PhaseBegan("timing", tuple(finals.values())))
+        seconds: dict[str, list[float]] = {name: [] for name in finals}
+        for _ in range(TIMING_ROUNDS):
+            for name, run in finals.items():
+                population = self._populations[name].result()
+                seconds[name].append(population.seconds_per_step(run))
+        return {name: float(np.median(values)) for name, values in seconds.items()}
