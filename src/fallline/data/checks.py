@@ -153,9 +153,11 @@ def _array(values: ArrayLike, what: str, *, labels: bool = False) -> np.ndarray:
         array = np.asarray(values)
     except ValueError as error:
         raise DataError(f"{what} is no array: {error}", hint="give rows of equal length") from None
-    if labels and array.dtype == object:
+    if labels and array.dtype == object and array.ndim:
         # Python's own mixtures, and the text columns of pandas.
-        array = np.asarray([_plain(value, row, what) for row, value in enumerate(array.flat)])
+        width = max(1, array.size // max(1, len(array)))
+        plain = [_plain(value, place // width, what) for place, value in enumerate(array.flat)]
+        array = np.asarray(plain).reshape(array.shape)
     if array.dtype.kind not in ("fiubUST" if labels else "fiub"):
         raise DataError(
             f"{what} holds values of type {array.dtype}",
@@ -240,7 +242,9 @@ def _indices(array: np.ndarray, labels: tuple[Any, ...], what: str) -> np.ndarra
     """The place of each label among the known ``labels``, int32."""
     known = np.asarray(labels)
     if (known.dtype.kind == "U") != (array.dtype.kind == "U"):
-        raise DataError(f"{what} holds labels such as {array[0]!r}, not such as {labels[0]!r}")
+        raise DataError(
+            f"{what} holds labels such as {array[0].item()!r}, not such as {labels[0]!r}"
+        )
     order = np.argsort(known)
     place = order[np.minimum(np.searchsorted(known, array, sorter=order), len(known) - 1)]
     wrong = known[place] != array

@@ -181,9 +181,7 @@ def make_dataset(
         notes=(*notes, *targets.notes),
     )
     how = _default_scaling(inputs) if scaling is None else scaling
-    if how == "row_norm":
-        dataset = _with_normed_rows(dataset, norm_axis, float_type)
-    dataset = _scaled(dataset, how, unit_max, float_type)
+    dataset = _scaled(dataset, how, float_type, unit_max=unit_max, norm_axis=norm_axis)
     return _target_scaled(dataset) if target_scaling else dataset
 
 
@@ -195,7 +193,7 @@ def _given(what: str, pair: Pair | None, inputs: np.ndarray, targets: Targets) -
 
 
 def _taken(x: np.ndarray, y: np.ndarray, rows: np.ndarray | None) -> Split | None:
-    """The split of these rows: no copy where they are all rows in order (``rows`` a slice)."""
+    """The split of these rows, None for none; no copy where they are all rows in order."""
     if rows is None or len(rows) == 0:
         return None
     if len(rows) == len(x) and bool((rows == np.arange(len(x))).all()):
@@ -209,17 +207,29 @@ def _default_scaling(x: np.ndarray) -> Scaling:
     return "zscore" if x.ndim == 2 else "none"
 
 
-def _with_normed_rows(dataset: Dataset, axis: int, dtype: np.dtype) -> Dataset:
-    def normed(split: Split | None) -> Split | None:
-        return None if split is None else Split(row_normed(split.x, axis, dtype), split.y)
+def _scaled(
+    dataset: Dataset,
+    how: Scaling,
+    dtype: np.dtype,
+    *,
+    unit_max: float = 255.0,
+    norm_axis: int | None = None,
+) -> Dataset:
+    """``dataset`` with offset and scale fitted on its training rows.
 
-    train = Split(row_normed(dataset.train.x, axis, dtype), dataset.train.y)
-    return replace(
-        dataset, train=train, validation=normed(dataset.validation), test=normed(dataset.test)
-    )
+    With ``norm_axis`` given, ``row_norm`` stores normed rows; without, they are so already.
+    """
 
+    def normed(split: Split) -> Split:
+        return Split(row_normed(split.x, norm_axis or 0, dtype), split.y)
 
-def _scaled(dataset: Dataset, how: Scaling, unit_max: float, dtype: np.dtype) -> Dataset:
+    if how == "row_norm" and norm_axis is not None:
+        dataset = replace(
+            dataset,
+            train=normed(dataset.train),
+            validation=dataset.validation and normed(dataset.validation),
+            test=dataset.test and normed(dataset.test),
+        )
     offset, scale = fit_inputs(dataset.train.x, how, unit_max=unit_max, dtype=dtype)
     return replace(dataset, input_offset=offset, input_scale=scale, scaling=how)
 
@@ -257,6 +267,6 @@ def _fold(dataset: Dataset, number: int, train: Split, validation: Split) -> Dat
         dataset.scaling == "unit" and train.x.dtype != np.uint8
     )
     if fitted_on_rows:
-        fold = _scaled(fold, dataset.scaling, 255.0, np.asarray(dataset.input_scale).dtype)
+        fold = _scaled(fold, dataset.scaling, np.asarray(dataset.input_scale).dtype)
     standardised = (dataset.target_offset, dataset.target_scale) != (0.0, 1.0)
     return _target_scaled(fold) if standardised else fold

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -59,11 +60,15 @@ def read_idx(
         )
     shape = struct.unpack(f">{dims}I", head[4:])
     size = begin + math.prod(shape) * dtype.itemsize
-    data = _unpacked(raw, size + 1, path)
+    data = _unpacked(raw, min(size + 1, sys.maxsize), path)
     _check_size(len(data), size, shape, path)
     if md5 is not None:
         check_md5(data, md5, path)
-    array = np.frombuffer(data, dtype, offset=begin).reshape(shape)
+    try:
+        array = np.frombuffer(data, dtype, offset=begin).reshape(shape)
+    except ValueError as error:
+        # More dimensions than NumPy has, or a dimension of 0 among huge ones.
+        raise DataError(f"{path}: no array of shape {shape}: {error}", hint=_FETCH_AGAIN) from None
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 

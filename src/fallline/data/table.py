@@ -254,7 +254,7 @@ def _feature(cells: _Cells, index: int) -> tuple[list[str], np.ndarray, str]:
     if len(categories) > MOST_CATEGORIES:
         raise DataError(
             f"{cells.path.name}: column {name!r} has {len(categories)} different texts, such as "
-            f"{column[0]!r}; at most {MOST_CATEGORIES} can be categories",
+            f"{str(column[0])!r}; at most {MOST_CATEGORIES} can be categories",
             hint="write numbers with a decimal point"
             if _DECIMAL_COMMA.fullmatch(str(column[0]))
             else "leave the column out, or join its values to fewer groups",
@@ -278,7 +278,7 @@ def _target(
         text = np.array(cells.column(index))
         if kind == "regression":
             raise DataError(
-                f"{cells.path.name}: the target {target!r} holds text such as {text[0]!r}: no "
+                f"{cells.path.name}: the target {target!r} holds text such as {str(text[0])!r}: no "
                 "numbers to regress on",
                 hint="--kind classification",
             )
