@@ -1,0 +1,159 @@
+"""Gradient descent and its kin: gd, sgd, momentum, nesterov, rprop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optax
+
+from fallline.optimizers import citations
+from fallline.optimizers._parameters import (
+    DECAY,
+    STUDIES,
+    WEIGHT_DECAY,
+    chained,
+    learning_rate,
+    share,
+)
+from fallline.optimizers._rule_rprop import scale_by_rprop
+from fallline.optimizers.spec import HyperParameter, Optimizer
+from fallline.spaces import Range
+
+FAMILY = "gradient descent"
+
+
+def descent(
+    *, learning_rate: Any, weight_decay: Any, decay: str
+) -> optax.GradientTransformationExtraArgs:
+    """Gradient descent: ``θ ← θ - α g``."""
+    return chained(learning_rate, None, weight_decay, decay)
+
+
+def heavy_ball(
+    *, learning_rate: Any, momentum: Any, weight_decay: Any, decay: str
+) -> optax.GradientTransformationExtraArgs:
+    """Gradient descent with momentum: ``v ← μ v + g``, ``θ ← θ - α v``."""
+    return chained(learning_rate, optax.trace(momentum), weight_decay, decay)
+
+
+def look_ahead(
+    *, learning_rate: Any, momentum: Any, weight_decay: Any, decay: str
+) -> optax.GradientTransformationExtraArgs:
+    """Nesterov's momentum: ``v ← μ v + g``, ``θ ← θ - α (g + μ v)``."""
+    return chained(learning_rate, optax.trace(momentum, nesterov=True), weight_decay, decay)
+
+
+def resilient(
+    *, learning_rate: Any, eta_minus: Any, eta_plus: Any, step_min: Any, step_max: Any
+) -> optax.GradientTransformationExtraArgs:
+    """Rprop: the sign of the gradient with a step length of its own for every parameter."""
+    rule = scale_by_rprop(learning_rate, eta_minus, eta_plus, step_min, step_max)
+    return optax.with_extra_args_support(rule)
+
+
+_MOMENTUM = share("momentum", 0.9, "μ", "share of the last velocity that is kept", 0.5)
+_MOMENTUM_NOTES = (
+    "The form of torch: the learning rate scales the velocity. Keras lets it scale the gradient "
+    "that enters the velocity; with a constant learning rate both take the same steps."
+)
+
+GD = Optimizer(
+    name="gd",
+    title="Gradient descent (full batch)",
+    family=FAMILY,
+    equation="θ ← θ - α g,   g the gradient over all training examples",
+    citation=citations.CAUCHY,
+    hyperparameters=(learning_rate(0.1, 1e-4, 1e2), WEIGHT_DECAY),
+    options=(DECAY,),
+    build=descent,
+    slots=0,
+    full_batch=True,
+    groups=STUDIES,
+    notes="One step an epoch: compare it by epochs, and by what those epochs cost.",
+)
+SGD = Optimizer(
+    name="sgd",
+    title="Stochastic gradient descent",
+    family=FAMILY,
+    equation="θ ← θ - α g,   g the gradient over a batch",
+    citation=citations.ROBBINS,
+    hyperparameters=(learning_rate(0.01, 1e-5, 1e1), WEIGHT_DECAY),
+    options=(DECAY,),
+    build=descent,
+    slots=0,
+    groups=STUDIES,
+    notes="Coupled and decoupled weight decay are the same here: there is nothing between.",
+)
+MOMENTUM = Optimizer(
+    name="momentum",
+    title="SGD with momentum",
+    family=FAMILY,
+    equation="v ← μ v + g\nθ ← θ - α v",
+    citation=citations.POLYAK,
+    hyperparameters=(learning_rate(0.01, 1e-5, 1e1), _MOMENTUM, WEIGHT_DECAY),
+    options=(DECAY,),
+    build=heavy_ball,
+    slots=1,
+    groups=STUDIES,
+    notes=_MOMENTUM_NOTES,
+)
+NESTEROV = Optimizer(
+    name="nesterov",
+    title="SGD with Nesterov momentum (NAG)",
+    family=FAMILY,
+    equation="v ← μ v + g\nθ ← θ - α (g + μ v)",
+    citation=citations.SUTSKEVER,
+    hyperparameters=(learning_rate(0.01, 1e-5, 1e1), _MOMENTUM, WEIGHT_DECAY),
+    options=(DECAY,),
+    build=look_ahead,
+    slots=1,
+    groups=STUDIES,
+    notes=(
+        "The gradient is taken at the parameters that are trained, and the look-ahead is folded "
+        f"into the step. {_MOMENTUM_NOTES}"
+    ),
+)
+RPROP = Optimizer(
+    name="rprop",
+    title="Rprop (resilient backpropagation, full batch)",
+    family=FAMILY,
+    equation=(
+        "Δ ← min(η⁺ Δ, Δmax)   where g g' > 0   (g' the gradient of the last step)\n"
+        "Δ ← max(η⁻ Δ, Δmin)   where g g' < 0,  and there g ← 0\n"
+        "θ ← θ - Δ sign(g),   Δ starts at α"
+    ),
+    citation=citations.RIEDMILLER,
+    hyperparameters=(
+        learning_rate(0.01, 1e-5, 1e0, meaning="length of every parameter's first step"),
+        HyperParameter(
+            "eta_minus",
+            0.5,
+            "η⁻",
+            "factor of the step length where the gradient's sign changed",
+            Range(0.1, 0.9, "linear"),
+            above=0.0,
+            below=1.0,
+        ),
+        HyperParameter(
+            "eta_plus",
+            1.2,
+            "η⁺",
+            "factor of the step length where the gradient kept its sign",
+            Range(1.01, 2.0, "linear"),
+            above=1.0,
+        ),
+        HyperParameter("step_min", 1e-6, "Δmin", "shortest step", Range(1e-9, 1e-3), above=0.0),
+        HyperParameter("step_max", 50.0, "Δmax", "longest step", Range(1e-1, 1e2), above=0.0),
+    ),
+    build=resilient,
+    slots=2,
+    full_batch=True,
+    groups=STUDIES,
+    notes=(
+        "The form of torch, known as iRprop-: after a change of sign the parameter rests for one "
+        "step instead of going back. The sign of a batch's gradient is noise where batches "
+        "disagree, hence the full batch. Optax 0.2.8 applies every update one step late."
+    ),
+)
+
+ENTRIES = (GD, SGD, MOMENTUM, NESTEROV, RPROP)

@@ -1,0 +1,263 @@
+"""What an entry of the catalogue is: an Optax optimizer with the sheet that describes it."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from fallline.errors import InputError, near_matches
+from fallline.spaces import Range
+
+Static = bool | str | int | None
+"""The types of a static option's value."""
+
+
+@dataclass(frozen=True)
+class HyperParameter:
+    """A number that a program takes as a traced value: changing it compiles nothing."""
+
+    name: str
+    default: float
+    symbol: str
+    meaning: str
+    range: Range | None = None
+    above: float = -math.inf
+    """Values must be greater than this."""
+    at_least: float = -math.inf
+    below: float = math.inf
+    """Values must be smaller than this."""
+    only_with: tuple[str, tuple[Static, ...]] | None = None
+    """``(option, values)``: without one of these values of the option it has no effect. The first
+    value is the one that a given hyper-parameter asks for."""
+
+    def check(self, owner: str, value: Any) -> float:
+        """``value`` as a float; an :class:`InputError` if it is no number, or out of bounds."""
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise InputError(
+                f"{self.name} of {owner} must be a number, got {value!r}", hint=self._bounds()
+            )
+        number = float(value)
+        if not math.isfinite(number):
+            raise InputError(f"{self.name} of {owner} must be finite, got {number}")
+        if not (number > self.above and self.at_least <= number < self.below):
+            raise InputError(f"{self.name} of {owner} cannot be {number:g}", hint=self._bounds())
+        return number
+
+    def _bounds(self) -> str:
+        bounds = [
+            f"{word} {bound:g}"
+            for word, bound in (
+                ("greater than", self.above),
+                ("at least", self.at_least),
+                ("less than", self.below),
+            )
+            if math.isfinite(bound)
+        ]
+        must = f"give a number {' and '.join(bounds)}" if bounds else "give a number"
+        return f"{must}; the default is {self.default:g}"
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice that shapes the program: part of its signature, never traced.
+
+    Empty ``choices`` allow any positive integer.
+    """
+
+    name: str
+    default: Static
+    choices: tuple[Static, ...]
+    meaning: str
+
+    def check(self, owner: str, value: Any) -> Static:
+        """``value`` if it is one of the choices, else an :class:`InputError`."""
+        if self.choices:
+            allowed = any(type(value) is type(each) and value == each for each in self.choices)
+        else:
+            allowed = isinstance(value, int) and not isinstance(value, bool) and value > 0
+        if allowed:
+            return value
+        listed = ", ".join(repr(each) for each in self.choices) or "a positive integer"
+        raise InputError(
+            f"option {self.name} of {owner} cannot be {value!r}", hint=f"it takes {listed}"
+        )
+
+
+@dataclass(frozen=True)
+class Citation:
+    """Where an optimizer was published."""
+
+    key: str
+    authors: str
+    """Family name first, separated by ``" and "`` as BibTeX has it."""
+    title: str
+    venue: str
+    year: int
+    url: str
+
+    @property
+    def text(self) -> str:
+        """The reference in one line."""
+        names = [name.split(",")[0] for name in self.authors.split(" and ")]
+        if len(names) > 3:
+            names = [f"{names[0]} et al."]
+        return f"{', '.join(names)} ({self.year}). {self.title}. {self.venue}. {self.url}"
+
+    @property
+    def bibtex(self) -> str:
+        """The reference as a BibTeX entry."""
+        fields = {
+            "author": self.authors,
+            "title": f"{{{self.title}}}",
+            "howpublished": self.venue,
+            "year": self.year,
+            "url": self.url,
+        }
+        body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+        return f"@misc{{{self.key},\n{body}\n}}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Optimizer:
+    """An entry of the catalogue. Entries are compared by identity: each exists once.
+
+    ``build`` takes every hyper-parameter (scalars of the parameters' dtype, possibly traced) and
+    every option by keyword; :meth:`transformation` fills in defaults, casts and calls it.
+    """
+
+    name: str
+    title: str
+    family: str
+    equation: str
+    citation: Citation
+    hyperparameters: tuple[HyperParameter, ...]
+    build: Callable[..., optax.GradientTransformationExtraArgs]
+    slots: int
+    """Parameter-sized arrays in its state, with default options."""
+    options: tuple[Option, ...] = ()
+    needs: frozenset[str] = frozenset()
+    """Which of ``value``, ``grad`` and ``value_fn`` its update must be given."""
+    full_batch: bool = False
+    gradients_per_step: int = 1
+    groups: frozenset[str] = frozenset()
+    notes: str = ""
+    """Where frameworks and papers differ, and which form this is."""
+
+    @property
+    def learning_rate(self) -> HyperParameter | None:
+        """The hyper-parameter ``learning_rate``, if it has one."""
+        return next((each for each in self.hyperparameters if each.name == "learning_rate"), None)
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """Every hyper-parameter at its default."""
+        return {each.name: each.default for each in self.hyperparameters}
+
+    @property
+    def option_defaults(self) -> dict[str, Static]:
+        """Every option at its default."""
+        return {each.name: each.default for each in self.options}
+
+    def complete(self, hyperparameters: Mapping[str, float]) -> dict[str, float]:
+        """``hyperparameters`` checked, with defaults for the rest, in the entry's order."""
+        self._known("hyper-parameter", hyperparameters, self.defaults)
+        return {
+            each.name: each.check(self.name, hyperparameters.get(each.name, each.default))
+            for each in self.hyperparameters
+        }
+
+    def complete_options(self, options: Mapping[str, Any]) -> dict[str, Static]:
+        """``options`` checked, with defaults for the rest."""
+        self._known("option", options, self.option_defaults)
+        return {
+            each.name: each.check(self.name, options.get(each.name, each.default))
+            for each in self.options
+        }
+
+    def options_for(
+        self, hyperparameters: Mapping[str, float], options: Mapping[str, Any] | None = None
+    ) -> dict[str, Static]:
+        """The options under which ``hyperparameters`` have their effect.
+
+        A hyper-parameter that only works with an option (say ``weight_decay`` of sgd) and is not
+        at its default asks for that option; ``options`` go before it, and must not contradict it.
+        """
+        given = dict(options or {})
+        chosen = self.complete_options(given)
+        for each in self.hyperparameters:
+            value = hyperparameters.get(each.name, each.default)
+            if each.only_with is None or value == each.default:
+                continue
+            option, values = each.only_with
+            if chosen[option] in values:
+                continue
+            if option in given:
+                raise self._without_effect(each, chosen)
+            chosen[option] = values[0]
+        return chosen
+
+    def transformation(
+        self, hyperparameters: Mapping[str, Any], **options: Any
+    ) -> optax.GradientTransformationExtraArgs:
+        """The optimizer at these settings: ``init(params)``, ``update(grads, state, params)``.
+
+        Values may be traced; those that are plain numbers are checked. All are cast to the
+        parameters' dtype, so that state and updates keep it.
+        """
+        self._known("hyper-parameter", hyperparameters, self.defaults)
+        chosen = self.complete_options(options)
+        plain: dict[str, Any] = {
+            name: value
+            for name, value in hyperparameters.items()
+            if isinstance(value, (numbers.Real, str, type(None)))
+        }
+        values: dict[str, Any] = self.complete(plain) | {
+            name: value for name, value in hyperparameters.items() if name not in plain
+        }
+        for each in self.hyperparameters:
+            dormant = each.only_with and chosen[each.only_with[0]] not in each.only_with[1]
+            if dormant and each.name in plain and values[each.name] != each.default:
+                raise self._without_effect(each, chosen)
+
+        def built_for(tree: optax.Params) -> optax.GradientTransformationExtraArgs:
+            dtype = jnp.result_type(*jax.tree.leaves(tree))
+            cast = {name: jnp.asarray(value, dtype) for name, value in values.items()}
+            return self.build(**cast, **chosen)
+
+        def init(params: optax.Params) -> optax.OptState:
+            return built_for(params).init(params)
+
+        def update(
+            grads: optax.Updates,
+            state: optax.OptState,
+            params: optax.Params | None = None,
+            **extra: Any,
+        ) -> tuple[optax.Updates, optax.OptState]:
+            return built_for(grads).update(grads, state, params, **extra)
+
+        return optax.GradientTransformationExtraArgs(init, update)
+
+    def _without_effect(self, each: HyperParameter, chosen: Mapping[str, Static]) -> InputError:
+        assert each.only_with is not None
+        option, values = each.only_with
+        return InputError(
+            f"{each.name} of {self.name} has no effect with {option}={chosen[option]!r}",
+            hint=f"give the option {option} as {' or '.join(repr(v) for v in values)} too",
+        )
+
+    def _known(self, kind: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+        for name in given:
+            if name not in known:
+                near = near_matches(name, known)
+                asked = f"did you mean {' or '.join(repr(each) for each in near)}? " if near else ""
+                listed = ", ".join(known) or "none"
+                raise InputError(
+                    f"{self.name} has no {kind} {name!r}", hint=f"{asked}it has: {listed}"
+                )
