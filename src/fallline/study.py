@@ -18,7 +18,7 @@ import numpy as np
 from fallline import optimizers as catalogue
 from fallline.engine.branches import Branch
 from fallline.engine.cost import size_of
-from fallline.engine.devices import Devices, usable_cores
+from fallline.engine.devices import Devices, prepare, usable_cores
 from fallline.engine.evaluation import Evaluation
 from fallline.engine.population import Advanced, Finished, Population, Seeds
 from fallline.engine.program import Program
@@ -84,6 +84,7 @@ def compare(
     Whatever ends it early, Ctrl-C included, every finished run is stored first, and the same call
     goes on from there.
     """
+    prepare()
     task = task.with_budget(epochs=config.epochs, batch_size=config.batch_size)
     smallest_batch_check(task, config.batch_size)
     task.require("validation", "test")
@@ -273,9 +274,7 @@ class _Session:
                 self.listener(Compiling(tuple(dict.fromkeys(run.optimizer for run in members))))
             self._train_in(future.result(), members)
 
-    def _by_population(
-        self, runs: Iterable[Run]
-    ) -> Iterator[tuple[Future[Population], list[Run]]]:
+    def _by_population(self, runs: Iterable[Run]) -> Iterator[tuple[Future[Population], list[Run]]]:
         members: dict[int, list[Run]] = {}
         for run in runs:
             members.setdefault(id(self._populations[run.optimizer]), []).append(run)

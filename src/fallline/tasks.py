@@ -313,7 +313,10 @@ def smallest_batch_check(task: Task, batch_size: int) -> None:
 
 
 def resolve(
-    task: str | Task, *, data_dir: Path | str | None = None, target: str | None = None,
+    task: str | Task,
+    *,
+    data_dir: Path | str | None = None,
+    target: str | None = None,
     kind: str | None = None,
 ) -> Task:
     """A task from what a user gives: a name, the path of a CSV file, or a task itself."""

@@ -53,8 +53,9 @@ def from_linen(module: nn.Module, input_shape: tuple[int, ...], dtype: str) -> P
         params, state = jax.eval_shape(init, jax.random.key(0))
     except (TypeError, ValueError) as error:
         raise _does_not_take(type(module).__name__, input_shape, error) from error
-    needs_key = _draws(lambda: jax.eval_shape(lambda p, s, x: apply(p, s, None, x, True),
-                                              params, state, example))
+    needs_key = _draws(
+        lambda: jax.eval_shape(lambda p, s, x: apply(p, s, None, x, True), params, state, example)
+    )
     identity = f"{type(module).__module__}.{type(module).__qualname__} {module!r}"
     return PureModel(
         init,

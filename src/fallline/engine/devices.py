@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +12,8 @@ from typing import Any
 import jax
 import platformdirs
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+log = logging.getLogger("fallline")
 
 
 def usable_cores() -> int:
@@ -39,16 +42,20 @@ def prepare() -> None:
     if "xla_cpu_multi_thread_eigen" not in flags:
         # A device per core: a second pool of threads inside each product would fight over them.
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
-    if "xla_force_host_platform_device_count" not in flags:
-        try:
-            jax.config.update("jax_num_cpu_devices", usable_cores())
-        except RuntimeError:
-            # JAX is running already: its devices cannot be changed any more.
-            return
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(compilation_cache()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if "xla_force_host_platform_device_count" not in flags:
+        try:
+            jax.config.update("jax_num_cpu_devices", usable_cores())
+        except RuntimeError:
+            log.warning(
+                "JAX was in use before fallline, so only %d of %d cores train; "
+                "call fallline.prepare() first to use them all",
+                len(jax.devices()),
+                usable_cores(),
+            )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -31,12 +32,12 @@ IN_FLIGHT = 2
 
 @dataclass(frozen=True)
 class Advanced:
-    """Runs that went on by a segment; ``epochs`` and ``validation`` have one entry per run."""
+    """Runs that went on by a segment; ``epochs`` and ``figures`` have one entry per run."""
 
     runs: tuple[Run, ...]
     epochs: tuple[int, ...]
-    validation: tuple[float, ...]
-    """The latest validation metric of each run, NaN without a validation split."""
+    figures: tuple[tuple[float, float, float, float], ...]
+    """Of each run's latest epoch: training loss and metric, validation loss and metric."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,9 @@ class Population:
         data = program.task.dataset
         self._train = arrays(data.train, devices.shared)
         self._validation = arrays(data.validation, devices.shared)
-        self._initial = devices.shared(seeds.initial(program.task.pure) if initial is None else initial)
+        self._initial = devices.shared(
+            seeds.initial(program.task.pure) if initial is None else initial
+        )
         self._orders_of: dict[int, jax.Array] = {}
         self._call: Any = None
 
@@ -169,9 +172,7 @@ class Population:
 
         def one(args: Any) -> tuple[Carry, Figures]:
             row, carry, fresh, asked = args
-            carry = lax.cond(
-                fresh, lambda: self.program.begin(row, initial), lambda: carry
-            )
+            carry = lax.cond(fresh, lambda: self.program.begin(row, initial), lambda: carry)
             return self.program.segment(row, carry, asked, train, validation, orders)
 
         runs = (rows, carry, fresh, asked)
@@ -179,11 +180,14 @@ class Population:
             return lax.map(one, runs)
         return jax.vmap(lambda *args: one(args))(*runs)
 
-    def _empty_carry(self) -> Carry:
+    @cached_property
+    def _carry_shapes(self) -> Carry:
         row = jax.eval_shape(lambda rows: jax.tree.map(lambda leaf: leaf[0], rows), self._rows([]))
-        shapes = jax.eval_shape(self.program.begin, row, self._initial)
+        return jax.eval_shape(self.program.begin, row, self._initial)
+
+    def _empty_carry(self) -> Carry:
         empty = jax.tree.map(
-            lambda leaf: np.zeros((self.places, *leaf.shape), leaf.dtype), shapes
+            lambda leaf: np.zeros((self.places, *leaf.shape), leaf.dtype), self._carry_shapes
         )
         return self.devices.split(empty)
 
@@ -203,14 +207,15 @@ class Population:
             seed[place] = self.seeds.index(run.seed)
             key[place, 1] = derived_seed("noise", self.seeds.study_seed, run.seed, run.optimizer)
             active[place] = True
-        return self.devices.split(Row(branch, hyperparameters, seed, key, active, active & measured))
+        return self.devices.split(
+            Row(branch, hyperparameters, seed, key, active, active & measured)
+        )
 
     def _spread(self, count: int) -> list[int]:
         """The places of ``count`` runs: dealt out to the devices in turn."""
         per_device = self.places // self.devices.count
         return [
-            (at % self.devices.count) * per_device + at // self.devices.count
-            for at in range(count)
+            (at % self.devices.count) * per_device + at // self.devices.count for at in range(count)
         ]
 
     def _orders(self, epoch: int) -> jax.Array:
@@ -269,12 +274,11 @@ class Population:
         flight.trained += self.program.epochs_per_call
         epochs = np.asarray(flight.carry.health.epoch)
         places = self._spread(len(flight.runs))
-        latest = [self._figures(flight, place, int(epochs[place]))[-1:, 3] for place in places]
-        metric = self.program.task.metric_of
+        curves = [self._curves(flight, place, int(epochs[place])) for place in places]
         return Advanced(
             flight.runs,
             tuple(int(epochs[place]) for place in places),
-            tuple(float(metric(one[0])) if len(one) else float("nan") for one in latest),
+            tuple(tuple(float(curve[-1]) for curve in each) for each in curves),
         )
 
     def _ended(self, flight: _Flight) -> bool:
@@ -284,9 +288,11 @@ class Population:
             for place, run in zip(self._spread(len(flight.runs)), flight.runs, strict=True)
         )
 
-    def _figures(self, flight: _Flight, place: int, epochs: int) -> np.ndarray:
-        """The place's figures by epoch, ``(epochs trained, 4)``."""
-        return np.concatenate([part.epochs[place] for part in flight.figures])[:epochs]
+    def _curves(self, flight: _Flight, place: int, epochs: int) -> tuple[np.ndarray, ...]:
+        """The place's four curves, each of shape ``(epochs trained,)``, scores as metrics."""
+        figures = np.concatenate([part.epochs[place] for part in flight.figures])[:epochs]
+        metric = self.program.task.metric_of
+        return figures[:, 0], metric(figures[:, 1]), figures[:, 2], metric(figures[:, 3])
 
     def seconds_per_step(self, run: Run) -> float:
         """Wall time of a step of ``run``, trained alone on one device, without evaluations.
@@ -313,9 +319,7 @@ class Population:
         if keep_weights:
             weights = jax.tree.map(np.asarray, (flight.carry.params, flight.carry.state))
         for place, run in zip(self._spread(len(flight.runs)), flight.runs, strict=True):
-            figures = self._figures(flight, place, int(health.epoch[place]))
-            metric = self.program.task.metric_of
-            curves = Curves(figures[:, 0], metric(figures[:, 1]), figures[:, 2], metric(figures[:, 3]))
+            curves = Curves(*self._curves(flight, place, int(health.epoch[place])))
             diverged = int(health.diverged_step[place])
             early = int(health.epoch[place]) < run.epochs
             result = RunResult(

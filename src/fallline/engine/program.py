@@ -82,7 +82,7 @@ class Program:
     @property
     def width(self) -> int:
         """Columns of a run's hyper-parameters."""
-        return max(1, *(len(branch.names) for branch in self.branches))
+        return max([1, *(len(branch.names) for branch in self.branches)])
 
     @property
     def steps_per_epoch(self) -> int:

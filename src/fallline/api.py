@@ -1,0 +1,183 @@
+"""The public functions: compare optimizers, train once, evaluate weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fallline.engine.devices import prepare
+from fallline.planning.config import DEFAULT_POINTS, StudyConfig, rates
+from fallline.records import stable_hash
+from fallline.results import Study, open_study
+
+if TYPE_CHECKING:
+    from fallline.engine.health import EarlyStopping
+    from fallline.study import Event
+    from fallline.tasks import Task
+    from fallline.training import Progress, Training
+
+STUDIES_FOLDER = "fallline-studies"
+TRAININGS_FOLDER = "fallline-trainings"
+
+
+def compare(
+    task: str | Task,
+    optimizers: str | Iterable[str] = "studies",
+    *,
+    seeds: int | None = None,
+    final_seeds: int | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rates: int | Iterable[float] = DEFAULT_POINTS,
+    defaults: bool = False,
+    target: str | None = None,
+    kind: str | None = None,
+    data_dir: Path | str | None = None,
+    out: Path | str | None = None,
+    listener: Callable[[Event], None] | None = None,
+) -> Study:
+    """Which optimizer, at which learning rate, trains ``task`` best, and how sure is that?
+
+    ``task``: a built-in task's name, a :class:`fallline.Task`, or the path of a CSV file with
+    ``target`` naming the column to predict (``kind``: ``"classification"`` or ``"regression"``
+    where the inference is wrong). ``optimizers``: names and groups (``"studies"``, ``"all"``).
+
+    Every optimizer is trained at ``learning_rates`` (that many points around its default, or these
+    values) on ``seeds`` paired seeds (3); the best setting on validation data is trained again on
+    ``final_seeds`` fresh seeds (5) and measured on test data. ``defaults``: no search, every
+    optimizer at its own default learning rate, on ``seeds`` seeds.
+
+    The study is written to the folder ``out`` (by default one in ``fallline-studies/`` named after
+    the task and what was asked); where that holds the same study already, it goes on with it.
+    Raises :class:`fallline.errors.FalllineError` for wrong input.
+    """
+    from fallline import optimizers as catalogue
+    from fallline import study, tasks
+
+    prepare()
+    made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
+    names = tuple(each.name for each in catalogue.resolve(optimizers))
+    config = StudyConfig(
+        optimizers=names,
+        epochs=made.epochs if epochs is None else epochs,
+        batch_size=made.batch_size if batch_size is None else batch_size,
+        learning_rates=learning_rates
+        if isinstance(learning_rates, int)
+        else rates(tuple(learning_rates)),
+        defaults=defaults,
+        **_seeds(seeds, final_seeds, defaults),
+    )
+    folder = Path(out) if out is not None else default_folder(made, config)
+    return open_study(study.compare(made, config, folder, listener=listener or study.silent))
+
+
+def _seeds(seeds: int | None, final_seeds: int | None, defaults: bool) -> dict[str, int]:
+    """Without a search the seeds asked for are the fresh ones."""
+    given: dict[str, int] = {}
+    if defaults and final_seeds is None:
+        final_seeds = seeds
+    if seeds is not None:
+        given["seeds"] = seeds
+    if final_seeds is not None:
+        given["final_seeds"] = final_seeds
+    return given
+
+
+def default_folder(task: Task, config: StudyConfig) -> Path:
+    """The folder of a study that was not given one: the same for the same question."""
+    asked = stable_hash(
+        task.fingerprint,
+        config.optimizers,
+        config.epochs,
+        config.batch_size,
+        config.seeds,
+        config.final_seeds,
+        config.learning_rates,
+        config.defaults,
+        config.widen,
+        config.study_seed,
+        digits=8,
+    )
+    return Path(STUDIES_FOLDER) / f"{task.name}-{asked}"
+
+
+def train(
+    task: str | Task,
+    optimizer: str = "adam",
+    *,
+    learning_rate: float | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
+    hyperparameters: Mapping[str, float] | None = None,
+    options: Mapping[str, Any] | None = None,
+    early_stopping: EarlyStopping | None = None,
+    initial_weights: Any = None,
+    shuffle: bool = True,
+    precision: str = "float32",
+    target: str | None = None,
+    kind: str | None = None,
+    data_dir: Path | str | None = None,
+    progress: Progress | None = None,
+) -> Training:
+    """Train ``task`` once and keep the weights.
+
+    ``hyperparameters`` and ``options`` are those of the optimizer's sheet (``fallline optimizers
+    NAME``), ``learning_rate`` for short. ``early_stopping``: an
+    :class:`fallline.engine.health.EarlyStopping`. ``initial_weights``: an earlier training, the
+    path of a safetensors file, or named arrays. ``shuffle=False`` takes batches in the data's
+    order. ``precision``: ``"float32"`` or ``"float64"``.
+    """
+    from fallline import tasks, training
+
+    prepare()
+    made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
+    made = made.with_budget(epochs=epochs, batch_size=batch_size)
+    settings = dict(hyperparameters or {})
+    if learning_rate is not None:
+        settings["learning_rate"] = learning_rate
+    return training.train(
+        made,
+        optimizer,
+        hyperparameters=settings,
+        options=options,
+        seed=seed,
+        early_stopping=early_stopping,
+        initial_weights=initial_weights,
+        shuffle=shuffle,
+        precision=precision,
+        progress=progress or training.silent,
+    )
+
+
+def evaluate(
+    weights: Any,
+    task: str | Task | None = None,
+    *,
+    split: str = "test",
+    target: str | None = None,
+    kind: str | None = None,
+    data_dir: Path | str | None = None,
+) -> dict[str, float]:
+    """Loss and metric of stored ``weights`` on a split of ``task``.
+
+    ``weights``: the path of a safetensors file (or of the folder that ``fallline train`` wrote),
+    or whatever :func:`train` takes as initial weights. ``task`` may be left out for a file: it
+    names the built-in task that it was trained on.
+    """
+    from fallline import network, tasks
+    from fallline.errors import InputError
+    from fallline.store import weights as stored
+    from fallline.training import WEIGHTS_FILE
+
+    prepare()
+    if isinstance(weights, str | Path):
+        path = Path(weights)
+        weights = path / WEIGHTS_FILE if path.is_dir() else path
+        if task is None:
+            task = stored.load(weights)[1].get("task")
+    if task is None:
+        raise InputError("the weights do not say which task they are for", hint="name the task")
+    made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
+    return network.restored(made, weights).evaluate(split)

@@ -1,0 +1,64 @@
+"""The command line: thin, each command a few lines over the public functions."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fallline import __version__
+from fallline.cli import catalogue, compare, doctor, train
+from fallline.errors import FalllineError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="fallline",
+    help="Which optimizer, with which settings, trains your neural network best, "
+    "and how sure is that answer?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("compare")(compare.compare)
+app.command("train")(train.train)
+app.command("evaluate")(train.evaluate)
+app.command("optimizers")(catalogue.optimizers)
+app.command("tasks")(catalogue.tasks)
+app.command("doctor")(doctor.doctor)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fallline {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Say which version."),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; a wrong input ends with exit code 2 and says how to mend it."""
+    try:
+        app()
+    except FalllineError as error:
+        print(f"fallline: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("fallline: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe has gone: nothing more to say, and nobody to say it to.
+        sys.stderr.close()
+        sys.exit(INTERRUPTED)

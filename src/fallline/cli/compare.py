@@ -1,0 +1,127 @@
+"""``fallline compare``: train, watch, and say which optimizer to use."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from fallline.results import Study
+
+
+def compare(
+    task: Annotated[str, typer.Argument(help="A built-in task, or the path of a CSV file.")],
+    optimizers: Annotated[
+        str, typer.Option(help="Names and groups (studies, all), separated by commas.")
+    ] = "studies",
+    seeds: Annotated[
+        int | None, typer.Option(help="Paired seeds per trial in the search.  [default: 3]")
+    ] = None,
+    final_seeds: Annotated[
+        int | None, typer.Option(help="Fresh seeds for the chosen settings.  [default: 5]")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of every run; the task's own.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Examples per step; the task's own.")
+    ] = None,
+    learning_rates: Annotated[
+        str,
+        typer.Option(help="A number of points around each default (7), or values (0.001,0.01)."),
+    ] = "7",
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="No search: the optimizers' own learning rates.")
+    ] = False,
+    target: Annotated[
+        str | None, typer.Option(help="The column of the CSV file to predict.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Of a CSV file: classification or regression; inferred.")
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Where the data sets are; also FALLLINE_DATA.")
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(help="The study's folder; by default one in fallline-studies/."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The table as JSON on stdout, and nothing else there.")
+    ] = False,
+) -> None:
+    """Compare optimizers on TASK and say which to use, and how sure that is.
+
+    Every optimizer is searched over a grid of learning rates on validation data; the chosen
+    setting is trained again on fresh seeds and measured on test data. What is finished is stored
+    as it comes: the same command goes on where an earlier one was stopped.
+    """
+    from fallline.planning.config import learning_rates_from
+
+    rates = learning_rates_from(learning_rates)
+    from fallline import api
+    from fallline.cli.progress import watching
+
+    with watching(quiet=quiet) as watch:
+        try:
+            study = api.compare(
+                task,
+                optimizers,
+                seeds=seeds,
+                final_seeds=final_seeds,
+                epochs=epochs,
+                batch_size=batch_size,
+                learning_rates=rates,
+                defaults=defaults,
+                target=target,
+                kind=kind,
+                data_dir=data_dir,
+                out=out,
+                listener=watch.listen,
+            )
+        except KeyboardInterrupt:
+            watch.interrupted()
+            raise
+    report = study.report()
+    if as_json:
+        sys.stdout.write(study.to_json() + "\n")
+    else:
+        show(study, report)
+
+
+def show(study: Study, report: Any) -> None:
+    """The table, the verdict, and where everything is, on stdout."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    columns, rows = study.text_table()
+    if console.is_terminal:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for name, numeric in columns:
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    else:
+        console.print(plain_table(columns, rows), markup=False)
+    console.print(f"\n{study.verdict}", markup=False)
+    for warning in study.warnings:
+        console.print(f"  note: {warning}", markup=False)
+    console.print(f"\nstudy:  {study.path}\nreport: {report}", markup=False)
+
+
+def plain_table(columns: list[tuple[str, bool]], rows: list[tuple[str, ...]]) -> str:
+    """Columns aligned with spaces: for pipes and files."""
+    names = [name for name, _ in columns]
+    widths = [max(len(line[at]) for line in [names, *rows]) for at in range(len(columns))]
+    lines = []
+    for line in [names, *rows]:
+        cells = [
+            cell.rjust(width) if numeric else cell.ljust(width)
+            for cell, width, (_, numeric) in zip(line, widths, columns, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

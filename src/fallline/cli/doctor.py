@@ -1,0 +1,45 @@
+"""``fallline doctor``: the machine, the versions, the caches and the data, found or not."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    data_dir: Annotated[
+        str | None, typer.Option(help="Where the data sets are; also FALLLINE_DATA.")
+    ] = None,
+) -> None:
+    """Say what fallline finds on this machine."""
+    import jax
+
+    from fallline.data import builtin
+    from fallline.engine.devices import Devices, compilation_cache, usable_cores
+
+    devices = Devices.all()
+    print(f"python    {platform.python_version()} on {platform.system()} {platform.machine()}")
+    for name in ("fallline", "jax", "flax", "optax", "numpy", "scipy", "pandas"):
+        print(f"{name:<9} {metadata.version(name)}")
+    print(f"cores     {usable_cores()} usable")
+    kind = jax.devices()[0].device_kind
+    layout = "runs one after the other on each" if devices.maps_runs else "runs side by side"
+    print(f"devices   {devices.count} x {devices.platform} ({kind}), {layout}")
+    print(f"cache     {_size(Path(jax.config.jax_compilation_cache_dir or compilation_cache()))}")
+    for name in builtin.names():
+        located = builtin.locate(name, data_dir)
+        if located.found:
+            print(f"data      {name}: {located.where}")
+        else:
+            looked = "; ".join(map(str, located.looked_in))
+            print(f"data      {name}: not found (looked in {looked}); downloaded when needed")
+
+
+def _size(folder: Path) -> str:
+    files = [path for path in folder.glob("*") if path.is_file()] if folder.is_dir() else []
+    megabytes = sum(path.stat().st_size for path in files) / 1e6
+    return f"{folder} ({len(files)} files, {megabytes:.1f} MB)"

@@ -1,0 +1,291 @@
+"""What a study says while it runs: a live picture on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fallline.engine.population import Advanced, Finished
+    from fallline.records import Run
+    from fallline.study import PhaseBegan, Planned
+
+LINE_SECONDS = 2.0
+"""In a pipe: at most one line in this time."""
+
+
+@dataclass
+class OptimizerProgress:
+    """How far one optimizer's runs are."""
+
+    total: int = 0
+    done: int = 0
+    epoch: int = 0
+    diverged: int = 0
+    best: float | None = None
+    best_rate: float | None = None
+
+
+@dataclass
+class StudyProgress:
+    """Where a study stands, by its events; the views only draw it."""
+
+    began: float = field(default_factory=time.monotonic)
+    phase: str = "starting"
+    waiting: str = ""
+    metric: str = ""
+    higher_is_better: bool = True
+    epochs: int = 0
+    folder: str = ""
+    stored: int = 0
+    optimizers: dict[str, OptimizerProgress] = field(default_factory=dict)
+    _trained: dict[str, int] = field(default_factory=dict)
+    _promised: int = 0
+    _training_since: float | None = None
+
+    def take(self, event: Any) -> bool:
+        """Take an event in; True where it is worth a line at once."""
+        from fallline import study
+
+        match event:
+            case study.Planned():
+                self._planned(event)
+            case study.PhaseBegan():
+                self._phase_began(event)
+            case study.Compiling():
+                self.waiting = f"compiling for {len(event.optimizers)} optimizers"
+            case study.Advanced():
+                self._advanced(event)
+                return False
+            case study.Finished():
+                self._finished(event)
+                return False
+        return True
+
+    def _planned(self, event: Planned) -> None:
+        self.metric, self.higher_is_better = event.task.metric, event.task.higher_is_better
+        self.epochs = event.task.epochs
+        self.folder, self.stored = str(event.folder), event.stored
+        self.optimizers = {each.name: OptimizerProgress() for each in event.optimizers}
+
+    def _phase_began(self, event: PhaseBegan) -> None:
+        self.phase = event.name
+        if event.name == "timing":
+            return
+        self._promised += len(event.runs)
+        for run in event.runs:
+            self.optimizers[run.optimizer].total += 1
+
+    def _advanced(self, event: Advanced) -> None:
+        self.waiting = ""
+        if self._training_since is None:
+            self._training_since = time.monotonic()
+        for run, epoch, figures in zip(event.runs, event.epochs, event.figures, strict=True):
+            self._trained[run.run_id] = epoch
+            own = self.optimizers[run.optimizer]
+            own.epoch = epoch
+            self._consider(own, run, figures[3])
+
+    def _finished(self, event: Finished) -> None:
+        run = event.result.run
+        self._trained[run.run_id] = run.epochs
+        own = self.optimizers[run.optimizer]
+        own.done += 1
+        own.diverged += event.result.diverged_step >= 0
+
+    def _consider(self, own: OptimizerProgress, run: Run, figure: float) -> None:
+        if figure != figure:  # NaN
+            return
+        better = own.best is None or (
+            figure > own.best if self.higher_is_better else figure < own.best
+        )
+        if better:
+            own.best, own.best_rate = figure, run.hyperparameters.get("learning_rate")
+
+    @property
+    def done(self) -> int:
+        return sum(own.done for own in self.optimizers.values())
+
+    @property
+    def total(self) -> int:
+        return self._promised
+
+    @property
+    def share(self) -> float:
+        """Of the promised epochs, 0 to 1."""
+        promised = self._promised * self.epochs
+        return min(1.0, sum(self._trained.values()) / promised) if promised else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By the speed so far; None before anything is trained."""
+        if self._training_since is None or self.share <= 0:
+            return None
+        elapsed = time.monotonic() - self._training_since
+        return elapsed * (1 - self.share) / self.share
+
+    @property
+    def leader(self) -> tuple[str, OptimizerProgress] | None:
+        """The optimizer with the best validation figure so far."""
+        found = [item for item in self.optimizers.items() if item[1].best is not None]
+        if not found:
+            return None
+        sign = 1 if self.higher_is_better else -1
+        return max(found, key=lambda item: sign * (item[1].best or 0.0))
+
+    def line(self) -> str:
+        """The study's state in one plain line."""
+        head = f"{time.monotonic() - self.began:6.1f} s  {self.phase}"
+        if self.phase == "starting":
+            stored = f", {self.stored} runs stored already" if self.stored else ""
+            return f"{head}: {len(self.optimizers)} optimizers, {self.epochs} epochs{stored}"
+        parts = [f"{head}: {self.done}/{self.total} runs"]
+        if self.phase == "timing":
+            parts.append("timing the steps of each optimizer alone")
+        if self.waiting:
+            parts.append(self.waiting)
+        if self.leader:
+            name, own = self.leader
+            parts.append(
+                f"best validation {self.metric} {figure_text(own.best, self.metric)} "
+                f"({setting_text(name, own.best_rate)})"
+            )
+        if self.seconds_left is not None and self.phase != "timing":
+            parts.append(f"{duration_text(self.seconds_left)} left")
+        return ", ".join(parts)
+
+
+def figure_text(value: float | None, metric: str) -> str:
+    """A metric as people write it."""
+    if value is None:
+        return "—"
+    return f"{100 * value:.1f} %" if metric == "accuracy" else f"{value:.4g}"
+
+
+def setting_text(name: str, rate: float | None) -> str:
+    """An optimizer with its learning rate."""
+    return name if rate is None else f"{name} at {rate:.2g}"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as ``8 s``, ``3:05 min`` or ``1:10 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 5940:
+        return f"{seconds // 60:.0f}:{seconds % 60:02.0f} min"
+    return f"{seconds // 3600:.0f}:{seconds % 3600 // 60:02.0f} h"
+
+
+class Watch(Protocol):
+    """A view of a study under way."""
+
+    def listen(self, event: Any) -> None:
+        """Take an event and show what it changes."""
+
+    def interrupted(self) -> None:
+        """Say that the study was stopped, and how it goes on."""
+
+
+class SilentWatch:
+    """Shows nothing but an interruption."""
+
+    def __init__(self) -> None:
+        self.progress = StudyProgress()
+
+    def listen(self, event: Any) -> None:
+        self.progress.take(event)
+
+    def interrupted(self) -> None:
+        print(interruption(self.progress), file=sys.stderr)
+
+
+class PlainWatch(SilentWatch):
+    """A line every few seconds, on stderr, without control codes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = 0.0
+
+    def listen(self, event: Any) -> None:
+        at_once = self.progress.take(event)
+        if at_once or time.monotonic() - self._last >= LINE_SECONDS:
+            self._last = time.monotonic()
+            print(self.progress.line(), file=sys.stderr, flush=True)
+
+
+class LiveWatch(SilentWatch):
+    """A table of the optimizers that is drawn anew, with a bar below."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live
+
+        super().__init__()
+        self._live = Live(
+            console=console, get_renderable=self._draw, refresh_per_second=4, transient=True
+        )
+        self._live.start()
+
+    def _draw(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        state = self.progress
+        table = Table(box=None, pad_edge=False)
+        for name in ("optimizer", "runs", "epoch", "best validation", "at", "diverged"):
+            table.add_column(name, justify="left" if name == "optimizer" else "right")
+        for name, own in list(state.optimizers.items()):
+            rate = "" if own.best_rate is None else f"{own.best_rate:.2g}"
+            table.add_row(
+                name,
+                f"{own.done}/{own.total}",
+                f"{own.epoch}/{state.epochs}" if own.epoch else "",
+                figure_text(own.best, state.metric),
+                rate,
+                str(own.diverged or ""),
+            )
+        bar = ProgressBar(total=1.0, completed=state.share, width=40)
+        return Group(table, Text(""), bar, Text(state.line().strip()))
+
+    def interrupted(self) -> None:
+        self.close()
+        super().interrupted()
+
+    def close(self) -> None:
+        """Take the picture off the terminal."""
+        self._live.stop()
+
+
+def interruption(state: StudyProgress) -> str:
+    """What a user should know who has just stopped a study."""
+    if not state.folder:
+        return "stopped before the study began"
+    return (
+        f"stopped: {state.stored + state.done} finished runs are stored in {state.folder}; "
+        "the same command goes on from there"
+    )
+
+
+@contextlib.contextmanager
+def watching(*, quiet: bool) -> Iterator[Watch]:
+    """The view that suits where stderr goes."""
+    if quiet:
+        yield SilentWatch()
+        return
+    if not sys.stderr.isatty():
+        yield PlainWatch()
+        return
+    from rich.console import Console
+
+    live = LiveWatch(Console(stderr=True))
+    try:
+        yield live
+    finally:
+        live.close()

@@ -1,0 +1,203 @@
+"""``fallline train`` and ``fallline evaluate``: one training, its weights, and their figures."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from fallline.adapters import PureModel
+    from fallline.tasks import Task
+    from fallline.training import Training
+
+TaskArgument = Annotated[str, typer.Argument(help="A built-in task, or the path of a CSV file.")]
+TargetOption = Annotated[str | None, typer.Option(help="The column of the CSV file to predict.")]
+KindOption = Annotated[
+    str | None, typer.Option(help="Of a CSV file: classification or regression; inferred.")
+]
+DataDirOption = Annotated[
+    str | None, typer.Option(help="Where the data sets are; also FALLLINE_DATA.")
+]
+
+
+def train(
+    task: TaskArgument,
+    optimizer: Annotated[str, typer.Option(help="One of 'fallline optimizers'.")] = "adam",
+    learning_rate: Annotated[
+        float | None, typer.Option(help="The optimizer's default if not given.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another hyper-parameter, NAME=VALUE; can be repeated."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="The task's own if not given.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="The task's own if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="Of initial weights and shuffling.")] = 0,
+    stop_on: Annotated[
+        str | None,
+        typer.Option(
+            help="Stop early on this figure: train_loss, train_metric, validation_loss or "
+            "validation_metric."
+        ),
+    ] = None,
+    min_delta: Annotated[float, typer.Option(help="The least improvement that counts.")] = 0.0,
+    patience: Annotated[int, typer.Option(help="Epochs without improvement before a stop.")] = 3,
+    initial_weights: Annotated[
+        str | None, typer.Option(help="A .safetensors file to start from.")
+    ] = None,
+    shuffle: Annotated[bool, typer.Option(help="New order of the examples every epoch.")] = True,
+    precision: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    target: TargetOption = None,
+    kind: KindOption = None,
+    data_dir: DataDirOption = None,
+    out: Annotated[
+        str | None, typer.Option(help="Folder for weights and history; see the default below.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only the figures at the end.")] = False,
+) -> None:
+    """Train TASK once: model summary, progress, history, test figures, weights.
+
+    Weights and history go to fallline-trainings/TASK-OPTIMIZER-seedSEED unless --out says where.
+    """
+    settings = _settings(set_ or [])
+    from fallline import api, tasks
+    from fallline.engine.devices import prepare
+    from fallline.engine.health import EarlyStopping
+
+    prepare()
+    made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
+    made = made.with_budget(epochs=epochs, batch_size=batch_size)
+    stopping = None
+    if stop_on is not None:
+        stopping = EarlyStopping(stop_on, min_delta, patience)
+    if not quiet:
+        print(_heading(made))
+        print(summary(made.pure))
+        print()
+    training = api.train(
+        made,
+        optimizer,
+        learning_rate=learning_rate,
+        hyperparameters=settings,
+        seed=seed,
+        early_stopping=stopping,
+        initial_weights=initial_weights,
+        shuffle=shuffle,
+        precision=precision,
+        progress=None if quiet else _line_printer(made),
+    )
+    name = f"{made.name}-{training.result.run.optimizer}-seed{seed}"
+    folder = Path(out) if out else Path(api.TRAININGS_FOLDER) / name
+    _conclude(training, folder)
+
+
+def evaluate(
+    weights: Annotated[
+        str, typer.Argument(help="A .safetensors file, or the folder that 'train' wrote.")
+    ],
+    task: Annotated[
+        str | None, typer.Option(help="The task or CSV file; by default the one trained on.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    target: TargetOption = None,
+    kind: KindOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Measure stored weights on a split of their task."""
+    from fallline import api
+
+    figures = api.evaluate(weights, task, split=split, target=target, kind=kind, data_dir=data_dir)
+    print(f"{split}: {_in_words(figures)}")
+
+
+def _settings(given: list[str]) -> dict[str, float]:
+    from fallline.errors import InputError
+
+    settings = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        try:
+            settings[name.strip().replace("-", "_")] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise InputError(
+                f"--set takes NAME=VALUE with a number, got {text!r}",
+                hint="for example --set b1=0.95",
+            )
+    return settings
+
+
+def _heading(task: Task) -> str:
+    from fallline.tasks import splits_in_words
+
+    notes = "".join(f"\n  {note}" for note in task.dataset.notes)
+    return f"{task.title or task.name} ({splits_in_words(task)}){notes}"
+
+
+def summary(model: PureModel) -> str:
+    """The network layer by layer: output shape, parameters, trainable."""
+    from fallline.cli.compare import plain_table
+
+    columns = [("layer", False), ("kind", False), ("output shape", False)]
+    columns += [("parameters", True), ("trainable", False)]
+    rows = [
+        (
+            layer.name,
+            layer.kind,
+            "—" if layer.output_shape is None else str(layer.output_shape),
+            f"{layer.parameters:,}",
+            "yes" if layer.trainable else "no",
+        )
+        for layer in model.layers
+    ]
+    rows.append(("total", "", "", f"{model.parameters:,}", ""))
+    return plain_table(columns, rows)
+
+
+def _line_printer(task: Task) -> Callable[[int, Mapping[str, float]], None]:
+    """A line per epoch on stderr; on a terminal the last one is drawn over."""
+    from fallline.cli.progress import duration_text
+
+    began = time.monotonic()
+    live = sys.stderr.isatty()
+
+    def show(epoch: int, figures: Mapping[str, float]) -> None:
+        left = (time.monotonic() - began) * (task.epochs - epoch) / epoch
+        line = f"epoch {epoch:>3}/{task.epochs}  {_in_words(figures)}  {duration_text(left)} left"
+        if live:
+            print(f"\r\x1b[K{line}", end="" if epoch < task.epochs else "\n", file=sys.stderr)
+        else:
+            print(line, file=sys.stderr)
+        sys.stderr.flush()
+
+    return show
+
+
+def _in_words(figures: Mapping[str, Any]) -> str:
+    from fallline.cli.progress import figure_text
+
+    return "  ".join(
+        f"{name.replace('_', ' ')} "
+        + (figure_text(value, "accuracy") if name.endswith("accuracy") else f"{value:.4g}")
+        for name, value in figures.items()
+        if value == value
+    )
+
+
+def _conclude(training: Training, folder: Path) -> None:
+    result = training.result
+    if sys.stderr.isatty() and result.epochs_trained < training.task.epochs:
+        print(file=sys.stderr)
+    saved = training.save(folder)
+    print(f"{result.status} after {result.epochs_trained} epochs, {result.steps:,} steps")
+    if result.diverged_step >= 0:
+        print(f"  diverged at step {result.diverged_step:,}: {result.status.advice}")
+    elif training.task.dataset.test is not None:
+        print(f"test: {_in_words(training.evaluate('test'))}")
+    print(f"weights: {saved}")

@@ -1,0 +1,179 @@
+"""One training: the same engine as a study's, for a population of one, with its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fallline import optimizers as catalogue
+from fallline.engine.branches import Branch
+from fallline.engine.devices import Devices, prepare
+from fallline.engine.health import EarlyStopping
+from fallline.engine.population import Advanced, Finished, Population, Seeds, initial_from
+from fallline.engine.program import Program
+from fallline.errors import StudyError, unknown
+from fallline.network import Network, matched
+from fallline.network import precision as precision_of
+from fallline.planning.config import whole_number
+from fallline.records import Run, RunResult, Status
+from fallline.store import weights
+from fallline.tasks import Task, smallest_batch_check
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRECISIONS = ("float32", "float64")
+WEIGHTS_FILE = "weights.safetensors"
+HISTORY_FILE = "history.csv"
+
+Progress = Callable[[int, Mapping[str, float]], None]
+"""Called after each epoch with its number (from 1) and its figures."""
+
+
+def silent(epoch: int, figures: Mapping[str, float]) -> None:
+    """Progress that is told to nobody."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A finished training: its history, its weights, and what can be asked of them."""
+
+    network: Network
+    result: RunResult
+    batch_size: int
+    step_losses: np.ndarray
+    """The loss of every step, shape ``(steps,)``."""
+
+    @property
+    def task(self) -> Task:
+        return self.network.task
+
+    @property
+    def status(self) -> Status:
+        return self.result.status
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per epoch: its number (from 1), and training and validation figures."""
+        import pandas as pd
+
+        curves, metric = self.result.curves, self.task.metric
+        columns = {
+            "train_loss": curves.train_loss,
+            f"train_{metric}": curves.train_metric,
+            "validation_loss": curves.validation_loss,
+            f"validation_{metric}": curves.validation_metric,
+        }
+        kept = {name: values for name, values in columns.items() if not np.isnan(values).all()}
+        return pd.DataFrame({"epoch": np.arange(1, self.result.epochs_trained + 1), **kept})
+
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        """See :attr:`Network.weights`."""
+        return self.network.weights
+
+    def predict(self, x: Any) -> np.ndarray:
+        """See :meth:`Network.predict`."""
+        return self.network.predict(x)
+
+    def predict_proba(self, x: Any) -> np.ndarray:
+        """See :meth:`Network.predict_proba`."""
+        return self.network.predict_proba(x)
+
+    def evaluate(self, split: str | tuple[Any, Any] = "test") -> dict[str, float]:
+        """See :meth:`Network.evaluate`."""
+        return self.network.evaluate(split)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write weights and history into ``folder``; returns the weights' file."""
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            about = {
+                "task": self.task.name,
+                "fingerprint": self.task.fingerprint,
+                "optimizer": self.result.run.optimizer,
+                "hyperparameters": json.dumps(self.result.run.hyperparameters),
+                "seed": str(self.result.run.seed),
+                "epochs": str(self.result.epochs_trained),
+                "batch_size": str(self.batch_size),
+            }
+            arrays = weights.flatten({"params": self.network.params, "state": self.network.state})
+            weights.save(folder / WEIGHTS_FILE, arrays, about)
+            self.history.to_csv(folder / HISTORY_FILE, index=False)
+        except OSError as error:
+            raise StudyError(
+                f"cannot write to {str(folder)!r}: {error.strerror or error}",
+                hint="give --out a folder that can be written to",
+            ) from error
+        return folder / WEIGHTS_FILE
+
+
+def train(
+    task: Task,
+    optimizer: str = "adam",
+    *,
+    hyperparameters: Mapping[str, float] | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    early_stopping: EarlyStopping | None = None,
+    initial_weights: Any = None,
+    shuffle: bool = True,
+    precision: str = "float32",
+    progress: Progress = silent,
+) -> Training:
+    """Train ``task`` once; the arguments are those of :func:`fallline.train`."""
+    prepare()
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS, listed_by="fallline train --help")
+    if early_stopping is not None and early_stopping.monitor.startswith("validation"):
+        task.require("validation")
+    chosen = catalogue.get(optimizer)
+    batch_size = len(task.dataset.train) if chosen.full_batch else task.batch_size
+    smallest_batch_check(task, batch_size)
+    whole_number("seed", seed, least=0)
+    task = replace(task, data=task.dataset, dtype=precision)
+    branch = Branch(chosen, tuple(sorted((options or {}).items())))
+    run = Run(
+        chosen.name,
+        chosen.complete(hyperparameters or {}),
+        seed,
+        "final",
+        task.epochs,
+        chosen.full_batch,
+    )
+    with precision_of(precision):
+        program = Program(task, (branch,), batch_size, 1, early_stopping, record_steps=True)
+        return _trained(program, run, initial_weights, shuffle, progress)
+
+
+def _trained(
+    program: Program, run: Run, initial_weights: Any, shuffle: bool, progress: Progress
+) -> Training:
+    initial = None
+    if initial_weights is not None:
+        if isinstance(initial_weights, Training):
+            initial_weights = initial_weights.network
+        initial = initial_from(*matched(initial_weights, program.task), seeds=1)
+    seeds = Seeds(program.task.name, (run.seed,), shuffle=shuffle)
+    population = Population(program, seeds, Devices.first(1), initial=initial)
+    done: Finished | None = None
+    for event in population.train([run], keep_weights=True):
+        if isinstance(event, Advanced):
+            progress(
+                event.epochs[0], dict(zip(_figures(program.task), event.figures[0], strict=True))
+            )
+        else:
+            done = event
+    assert done is not None, "a population hands every run back"
+    network = Network(program.task, done.params, done.state)
+    return Training(network, done.result, program.batch_size, done.step_losses)
+
+
+def _figures(task: Task) -> tuple[str, ...]:
+    return ("train_loss", f"train_{task.metric}", "validation_loss", f"validation_{task.metric}")
