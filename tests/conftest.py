@@ -7,7 +7,22 @@ from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Programs compiled by the tests are kept beside the repository's other caches."""
+    os.environ.setdefault("FALLLINE_CACHE", str(ROOT / ".pytest_cache" / "fallline"))
+    os.environ.setdefault("FALLLINE_DATA", str(SHARED / "data"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _all_cores() -> None:
+    """One device per core, before any test uses JAX."""
+    from fallline.engine.devices import prepare
+
+    prepare()
 
 
 def _existing(path: Path, what: str) -> Path:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from fallline.engine.devices import prepare
 from fallline.planning.config import DEFAULT_POINTS, StudyConfig, rates
 from fallline.records import stable_hash
-from fallline.results import Study, open_study
 
 if TYPE_CHECKING:
     from fallline.engine.health import EarlyStopping
+    from fallline.results import Study
     from fallline.study import Event
     from fallline.tasks import Task
     from fallline.training import Progress, Training
@@ -54,6 +54,7 @@ def compare(
     """
     from fallline import optimizers as catalogue
     from fallline import study, tasks
+    from fallline.results import open_study
 
     prepare()
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)

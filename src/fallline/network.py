@@ -123,8 +123,8 @@ def matched(given: Any, task: Task) -> tuple[Any, Any]:
     arrays = {name.removeprefix("params/"): array for name, array in weights.flatten(given).items()}
     params, state = jax.eval_shape(task.pure.init, jax.random.key(0))
     fresh = jax.tree.map(np.asarray, task.pure.init(jax.random.key(0))[1])
-    wanted = _named_leaves(params)
-    stateful = {f"state/{name}": leaf for name, leaf in _named_leaves(state).items()}
+    wanted = named_leaves(params)
+    stateful = {f"state/{name}": leaf for name, leaf in named_leaves(state).items()}
     _check_names(arrays, wanted, stateful, task)
     filled = _filled(params, arrays, "", task.dtype)
     if stateful and set(stateful) <= set(arrays):
@@ -132,11 +132,11 @@ def matched(given: Any, task: Task) -> tuple[Any, Any]:
     return filled, fresh
 
 
-def _named_leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+def named_leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
     named: dict[str, Any] = {}
     for name, value in tree.items():
         path = f"{prefix}{name}"
-        named |= _named_leaves(value, path + "/") if isinstance(value, Mapping) else {path: value}
+        named |= named_leaves(value, path + "/") if isinstance(value, Mapping) else {path: value}
     return named
 
 

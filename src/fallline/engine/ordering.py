@@ -1,13 +1,14 @@
 """The order of the examples: the same for every optimizer on the same seed.
 
-Orders are drawn on the host with a counter-based generator, so they depend on nothing but
-(study seed, task, seed, epoch): not on JAX's version, the device or the layout.
+Orders are drawn on the host, so they depend on nothing but (study seed, task, seed, epoch): not
+on JAX's version, the device or the layout.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from fallline.data.splits import permutation
 from fallline.records import derived_seed
 
 
@@ -23,8 +24,7 @@ def epoch_order(
     if not shuffle:
         return np.arange(examples, dtype=np.int32)
     key = derived_seed("order", study_seed, task, seed, epoch)
-    generator = np.random.Generator(np.random.Philox(key))
-    return generator.permutation(examples).astype(np.int32)
+    return permutation(examples, key).astype(np.int32)
 
 
 def batches(order: np.ndarray, batch_size: int) -> np.ndarray:

@@ -1,0 +1,247 @@
+"""A population's contract: its numbers are those of a plain loop, whoever trains beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from fallline import losses, models, optimizers
+from fallline.data.dataset import make_dataset
+from fallline.engine import ordering
+from fallline.engine.branches import Branch
+from fallline.engine.devices import Devices
+from fallline.engine.population import Finished, Population, Seeds
+from fallline.engine.program import Program
+from fallline.records import Run, RunResult, Status
+from fallline.tasks import Task
+
+SEEDS = Seeds("blobs", (0, 1, 2))
+EPOCHS = 3
+
+
+def _task(**settings) -> Task:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(120, 6)).astype(np.float32)
+    y = (x @ draw.normal(size=(6, 3))).argmax(axis=1)
+    data = make_dataset(x, y, name="blobs", validation=20, test=20, scaling="zscore")
+    return Task(models.MLP(3, (8,)), data, name="blobs", epochs=EPOCHS, batch_size=32, **settings)
+
+
+def _runs(*names: str, seeds=(0, 1), rate: float | None = None) -> list[Run]:
+    made = []
+    for name in names:
+        optimizer = optimizers.get(name)
+        setting = optimizer.complete({} if rate is None else {"learning_rate": rate})
+        made += [Run(name, setting, seed, "search", EPOCHS, optimizer.full_batch) for seed in seeds]
+    return made
+
+
+def _train(
+    runs: list[Run],
+    *,
+    task: Task | None = None,
+    devices: Devices | None = None,
+    per_device=2,
+    per_call=2,
+    batch_size=None,
+    stopping=None,
+    vmapped=False,
+) -> dict[str, Finished]:
+    task = task or _task()
+    branches = tuple(
+        Branch(optimizers.get(name)) for name in dict.fromkeys(r.optimizer for r in runs)
+    )
+    program = Program(task, branches, batch_size or task.batch_size, per_call, stopping, True)
+    devices = devices or Devices.first(1)
+    if vmapped:
+        devices = _VmappedDevices(devices.mesh)
+    population = Population(program, SEEDS, devices, per_device=per_device)
+    done = [
+        event for event in population.train(runs, keep_weights=True) if isinstance(event, Finished)
+    ]
+    assert len(done) == len(runs)
+    return {event.result.run.run_id: event for event in done}
+
+
+class _VmappedDevices(Devices):
+    """The layout of a GPU, on whatever is there."""
+
+    @property
+    def maps_runs(self) -> bool:
+        return False
+
+
+def _same(one: Finished, other: Finished, rtol: float) -> None:
+    np.testing.assert_allclose(one.step_losses, other.step_losses, rtol=rtol)
+    for ours, theirs in zip(
+        jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
+
+
+def _by_optax(run: Run, task: Task, transformation: optax.GradientTransformation) -> np.ndarray:
+    """The losses of a plain training loop: no scan, no population, Optax's own rule."""
+    data = task.dataset
+    key = Seeds("blobs", (run.seed,)).initial(task.pure)
+    params = jax.tree.map(lambda leaf: leaf[0], key)[0]
+    x = (data.train.x - data.input_offset) * data.input_scale
+    state = transformation.init(params)
+
+    def objective(params, x, y):
+        out = models.MLP(3, (8,)).apply({"params": params}, x)
+        return jnp.mean(losses.softmax_cross_entropy(out, y))
+
+    found = []
+    for epoch in range(run.epochs):
+        order = ordering.epoch_order(0, "blobs", run.seed, epoch, len(x))
+        for start in range(0, len(x), task.batch_size):
+            batch = order[start : start + task.batch_size]
+            loss, grads = jax.value_and_grad(objective)(params, x[batch], data.train.y[batch])
+            updates, state = transformation.update(grads, state, params)
+            params = optax.apply_updates(params, updates)
+            found.append(float(loss))
+    return np.asarray(found)
+
+
+def test_losses_are_those_of_a_plain_optax_loop() -> None:
+    # 80 examples in batches of 32: the last batch of an epoch holds 16.
+    task = _task()
+    done = _train(_runs("sgd", "adam"), task=task)
+    rules = {"sgd": optax.sgd(0.01), "adam": optax.adam(1e-3)}
+    for event in done.values():
+        expected = _by_optax(event.result.run, task, rules[event.result.run.optimizer])
+        assert event.result.steps == EPOCHS * 3
+        np.testing.assert_allclose(event.step_losses, expected, rtol=2e-5)
+
+
+def test_a_run_does_not_depend_on_its_neighbours() -> None:
+    names = ("sgd", "momentum", "rmsprop", "adam", "adagrad")
+    run = _runs("adam", seeds=(1,))[0]
+    alone = _train([run], per_device=1)[run.run_id]
+    among = _train(_runs(*names, seeds=(0, 1, 2)), per_device=4)[run.run_id]
+    np.testing.assert_array_equal(alone.result.curves.train_loss, among.result.curves.train_loss)
+    _same(alone, among, rtol=0)
+
+
+def test_one_device_and_two_give_the_same_numbers() -> None:
+    if len(jax.devices()) < 2:
+        pytest.skip("needs two devices, so two CPU cores")
+    runs = _runs("sgd", "adam", "nadam", seeds=(0, 1, 2))
+    one, two = _train(runs, devices=Devices.first(1)), _train(runs, devices=Devices.first(2))
+    for run in runs:
+        _same(one[run.run_id], two[run.run_id], rtol=0)
+
+
+def test_segments_do_not_change_the_numbers() -> None:
+    runs = _runs("adam", "momentum")
+    whole, parts = _train(runs, per_call=EPOCHS), _train(runs, per_call=1)
+    for run in runs:
+        _same(whole[run.run_id], parts[run.run_id], rtol=0)
+
+
+def test_mapped_and_vmapped_runs_agree() -> None:
+    runs = _runs("adam", "rmsprop")
+    mapped, vmapped = _train(runs), _train(runs, vmapped=True)
+    for run in runs:
+        _same(mapped[run.run_id], vmapped[run.run_id], rtol=1e-5)
+
+
+def test_branches_give_what_a_program_per_optimizer_gives() -> None:
+    runs = _runs("sgd", "adadelta", "adam", "nadam")
+    together = _train(runs)
+    for run in runs:
+        _same(together[run.run_id], _train([run])[run.run_id], rtol=1e-6)
+
+
+def test_optimizers_are_paired() -> None:
+    first = {}
+    for event in _train(_runs("sgd", "adam", "rmsprop")).values():
+        first.setdefault(event.result.run.seed, set()).add(float(event.step_losses[0]))
+    assert all(len(values) == 1 for values in first.values())
+    assert first[0] != first[1]
+
+
+def test_a_diverged_run_leaves_its_neighbours_alone() -> None:
+    task = _task()
+    task = replace(task, data=_regression(), model=models.MLP(1, (8,)), loss="mse")
+    wild, calm = _runs("sgd", seeds=(0,), rate=1e4)[0], _runs("sgd", seeds=(0,))[0]
+    done = _train([wild, calm], task=task)
+    broken, fine = done[wild.run_id].result, done[calm.run_id].result
+    assert broken.status is Status.DIVERGED
+    assert 0 < broken.diverged_step < broken.steps
+    assert np.isfinite(broken.last_finite_loss)
+    assert broken.epochs_trained == 1  # frozen at the end of the epoch
+    assert fine.status is Status.DONE
+    _same(done[calm.run_id], _train([calm], task=task)[calm.run_id], rtol=0)
+
+
+def _regression():
+    draw = np.random.default_rng(1)
+    x = draw.normal(size=(120, 6)).astype(np.float32)
+    y = x @ draw.normal(size=6) + 0.1 * draw.normal(size=120)
+    return make_dataset(x, y, name="line", kind="regression", validation=20, test=20)
+
+
+def test_full_batch_in_parts_is_the_full_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = _runs("gd", "gd_backtracking", "rprop", seeds=(0,))
+    whole = _train(runs, batch_size=80)
+    monkeypatch.setattr("fallline.engine.program.MICRO_BATCH", 33)
+    parts = _train(runs, batch_size=80)
+    for run in runs:
+        assert whole[run.run_id].result.steps == EPOCHS
+        _same(whole[run.run_id], parts[run.run_id], rtol=1e-5)
+
+
+def test_one_program_serves_every_setting() -> None:
+    task = _task()
+    program = Program(task, (Branch(optimizers.get("adam")),), 32, EPOCHS)
+    population = Population(program, SEEDS, Devices.first(1), per_device=2)
+    runs = [run for rate in (1e-4, 1e-3, 1e-2) for run in _runs("adam", rate=rate)]
+    traces = []
+    original = Program.segment
+
+    def counted(self, *args):
+        traces.append(1)
+        return original(self, *args)
+
+    Program.segment = counted  # type: ignore[method-assign]
+    try:
+        results = [event for event in population.train(runs) if isinstance(event, Finished)]
+    finally:
+        Program.segment = original  # type: ignore[method-assign]
+    assert len(results) == 6
+    assert len(traces) == 1
+
+
+def test_validation_figures_are_those_of_the_weights() -> None:
+    task = _task()
+    run = _runs("adam", seeds=(0,), rate=0.05)[0]
+    event = _train([run], task=task)[run.run_id]
+    split, data = task.dataset.validation, task.dataset
+    out = models.MLP(3, (8,)).apply(
+        {"params": event.params}, (split.x - data.input_offset) * data.input_scale
+    )
+    expected = float(jnp.mean(losses.softmax_cross_entropy(out, split.y)))
+    right = float(np.mean(np.asarray(out).argmax(axis=1) == split.y))
+    curves = event.result.curves
+    assert curves.validation_loss[-1] == pytest.approx(expected, rel=1e-5)
+    assert curves.validation_metric[-1] == pytest.approx(right)
+    assert _finite(event.result)
+
+
+def _finite(result: RunResult) -> bool:
+    return all(
+        np.isfinite(getattr(result.curves, name)).all()
+        for name in ("train_loss", "train_metric", "validation_loss", "validation_metric")
+    )
+
+
+def test_a_step_is_timed_without_training_anything_else() -> None:
+    program = Program(_task(), (Branch(optimizers.get("adam")),), 32, 20)
+    population = Population(program, SEEDS, Devices.first(1))
+    assert 0 < population.seconds_per_step(_runs("adam", seeds=(0,))[0]) < 1
