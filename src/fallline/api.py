@@ -59,6 +59,7 @@ def compare(
     prepare()
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
     names = tuple(each.name for each in catalogue.resolve(optimizers))
+    searched, fresh = _seeds(seeds, final_seeds, defaults)
     config = StudyConfig(
         optimizers=names,
         epochs=made.epochs if epochs is None else epochs,
@@ -67,22 +68,21 @@ def compare(
         if isinstance(learning_rates, int)
         else rates(tuple(learning_rates)),
         defaults=defaults,
-        **_seeds(seeds, final_seeds, defaults),
+        seeds=searched,
+        final_seeds=fresh,
     )
     folder = Path(out) if out is not None else default_folder(made, config)
     return open_study(study.compare(made, config, folder, listener=listener or study.silent))
 
 
-def _seeds(seeds: int | None, final_seeds: int | None, defaults: bool) -> dict[str, int]:
-    """Without a search the seeds asked for are the fresh ones."""
-    given: dict[str, int] = {}
+def _seeds(seeds: int | None, final_seeds: int | None, defaults: bool) -> tuple[int, int]:
+    """Seeds of the search and fresh ones; without a search those asked for are the fresh ones."""
     if defaults and final_seeds is None:
         final_seeds = seeds
-    if seeds is not None:
-        given["seeds"] = seeds
-    if final_seeds is not None:
-        given["final_seeds"] = final_seeds
-    return given
+    return (
+        StudyConfig.seeds if seeds is None else seeds,
+        StudyConfig.final_seeds if final_seeds is None else final_seeds,
+    )
 
 
 def default_folder(task: Task, config: StudyConfig) -> Path:

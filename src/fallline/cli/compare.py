@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -113,7 +114,7 @@ def show(study: Study, report: Any) -> None:
     console.print(f"\nstudy:  {study.path}\nreport: {report}", markup=False)
 
 
-def plain_table(columns: list[tuple[str, bool]], rows: list[tuple[str, ...]]) -> str:
+def plain_table(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:
     """Columns aligned with spaces: for pipes and files."""
     names = [name for name, _ in columns]
     widths = [max(len(line[at]) for line in [names, *rows]) for at in range(len(columns))]

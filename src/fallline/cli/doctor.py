@@ -29,7 +29,7 @@ def doctor(
     kind = jax.devices()[0].device_kind
     layout = "runs one after the other on each" if devices.maps_runs else "runs side by side"
     print(f"devices   {devices.count} x {devices.platform} ({kind}), {layout}")
-    print(f"cache     {_size(Path(jax.config.jax_compilation_cache_dir or compilation_cache()))}")
+    print(f"cache     {_size(compilation_cache())}")
     for name in builtin.names():
         located = builtin.locate(name, data_dir)
         if located.found:

@@ -52,6 +52,7 @@ class StudyProgress:
     def take(self, event: Any) -> bool:
         """Take an event in; True where it is worth a line at once."""
         from fallline import study
+        from fallline.engine.population import Advanced, Finished
 
         match event:
             case study.Planned():
@@ -60,10 +61,10 @@ class StudyProgress:
                 self._phase_began(event)
             case study.Compiling():
                 self.waiting = f"compiling for {len(event.optimizers)} optimizers"
-            case study.Advanced():
+            case Advanced():
                 self._advanced(event)
                 return False
-            case study.Finished():
+            case Finished():
                 self._finished(event)
                 return False
         return True

@@ -23,7 +23,11 @@ class Evaluation:
         self._call = jax.jit(self._of_all)
 
     def _of_all(self, weights: Any, split: Arrays) -> tuple[jax.Array, jax.Array]:
-        return lax.map(lambda one: self._program.evaluate(*one, split), weights)
+        def one(own: Any) -> tuple[jax.Array, jax.Array]:
+            params, state = own
+            return self._program.evaluate(params, state, split)
+
+        return lax.map(one, weights)
 
     def measure(self, weights: Sequence[tuple[Any, Any]]) -> list[tuple[float, float]]:
         """``(loss, metric)`` for each ``(params, state)`` of ``weights``."""

@@ -36,7 +36,7 @@ class Advanced:
 
     runs: tuple[Run, ...]
     epochs: tuple[int, ...]
-    figures: tuple[tuple[float, float, float, float], ...]
+    figures: tuple[tuple[float, ...], ...]
     """Of each run's latest epoch: training loss and metric, validation loss and metric."""
 
 
@@ -149,7 +149,7 @@ class Population:
             check_vma=False,
         )
         inputs = (rows, carry, fresh, asked, self._initial, self._train, self._validation)
-        options = {"xla_backend_optimization_level": 1} if self.devices.maps_runs else {}
+        options: dict[str, Any] = {"xla_backend_optimization_level": 1} if self.devices.maps_runs else {}
         self._call = (
             jax.jit(mapped, donate_argnums=(1,))
             .lower(*inputs, self._orders(0))
@@ -207,9 +207,8 @@ class Population:
             seed[place] = self.seeds.index(run.seed)
             key[place, 1] = derived_seed("noise", self.seeds.study_seed, run.seed, run.optimizer)
             active[place] = True
-        return self.devices.split(
-            Row(branch, hyperparameters, seed, key, active, active & measured)
-        )
+        columns = (branch, hyperparameters, seed, key, active, active & measured)
+        return Row(*self.devices.split(columns))
 
     def _spread(self, count: int) -> list[int]:
         """The places of ``count`` runs: dealt out to the devices in turn."""

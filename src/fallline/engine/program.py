@@ -211,12 +211,13 @@ class Program:
             return loss, score
         total = jnp.sum(batch >= 0).astype(self.task.dtype)
 
-        def add(sums: jax.Array, part: jax.Array) -> tuple[jax.Array, None]:
+        def add(sums: Any, part: jax.Array) -> tuple[Any, None]:
             share = jnp.sum(part >= 0).astype(self.task.dtype) / total
             loss, (score, _) = self._mean(params, state, key, train, part)
-            return sums + share * jnp.stack([loss, score]), None
+            return (sums[0] + share * loss, sums[1] + share * score), None
 
-        (loss, score), _ = lax.scan(add, jnp.zeros((2,), self.task.dtype), parts)
+        zero = jnp.zeros((), self.task.dtype)
+        (loss, score), _ = lax.scan(add, (zero, zero), parts)
         return loss, score
 
     def _parts(self, batch: jax.Array) -> jax.Array | None:

@@ -1,0 +1,1 @@
+"""The engine: pure compute, no files, no printing."""

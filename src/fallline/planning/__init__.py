@@ -1,0 +1,1 @@
+"""Planning: from what is asked to the runs and the groups that train them."""

@@ -1,0 +1,1 @@
+"""The store: a study's folder, read and written without JAX."""
