@@ -307,7 +307,8 @@ def smallest_batch_check(task: Task, batch_size: int) -> None:
     examples = len(task.dataset.train)
     if batch_size > examples:
         raise InputError(
-            f"a batch of {batch_size} is more than the {examples} training examples of {task.name!r}",
+            f"a batch of {batch_size} is more than the {examples} training examples "
+            f"of {task.name!r}",
             hint=f"use --batch-size {examples} at most",
         )
 

@@ -241,7 +241,9 @@ def _finite(result: RunResult) -> bool:
     )
 
 
-def test_a_step_is_timed_without_training_anything_else() -> None:
+def test_a_call_is_timed_after_its_compilation() -> None:
     program = Program(_task(), (Branch(optimizers.get("adam")),), 32, 20)
     population = Population(program, SEEDS, Devices.first(1))
-    assert 0 < population.seconds_per_step(_runs("adam", seeds=(0,))[0]) < 1
+    run = _runs("adam", seeds=(0,))[0]
+    population.seconds(run, 1)
+    assert 0 < population.seconds(run, 20) < 1

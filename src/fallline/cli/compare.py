@@ -97,21 +97,23 @@ def show(study: Study, report: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-    columns, rows = study.text_table()
-    if console.is_terminal:
+    from fallline.report import tables
+
+    text = tables.text_table(study.reading)
+    columns = list(zip(text.columns, text.numeric, strict=True))
+    terminal = Console(highlight=False)
+    if terminal.is_terminal:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for name, numeric in columns:
-            table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
+            table.add_column(name, justify="right" if numeric else "left")
+        for row in text.rows:
             table.add_row(*row)
-        console.print(table)
+        terminal.print(table, markup=False)
     else:
-        console.print(plain_table(columns, rows), markup=False)
-    console.print(f"\n{study.verdict}", markup=False)
-    for warning in study.warnings:
-        console.print(f"  note: {warning}", markup=False)
-    console.print(f"\nstudy:  {study.path}\nreport: {report}", markup=False)
+        print(plain_table(columns, text.rows))
+    lines = [*text.notes, "", study.verdict]
+    lines += [f"  note: {warning}" for warning in study.warnings]
+    print("\n".join([*lines, "", f"study:  {study.path}", f"report: {report}"]))
 
 
 def plain_table(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:

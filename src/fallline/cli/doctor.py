@@ -33,7 +33,8 @@ def doctor(
     for name in builtin.names():
         located = builtin.locate(name, data_dir)
         if located.found:
-            print(f"data      {name}: {located.where}")
+            folder = f", {located.files[0].parent}" if located.files else ""
+            print(f"data      {name}: {located.where}{folder}")
         else:
             looked = "; ".join(map(str, located.looked_in))
             print(f"data      {name}: not found (looked in {looked}); downloaded when needed")

@@ -149,7 +149,9 @@ class Population:
             check_vma=False,
         )
         inputs = (rows, carry, fresh, asked, self._initial, self._train, self._validation)
-        options: dict[str, Any] = {"xla_backend_optimization_level": 1} if self.devices.maps_runs else {}
+        options: dict[str, Any] = (
+            {"xla_backend_optimization_level": 1} if self.devices.maps_runs else {}
+        )
         self._call = (
             jax.jit(mapped, donate_argnums=(1,))
             .lower(*inputs, self._orders(0))
@@ -293,24 +295,15 @@ class Population:
         metric = self.program.task.metric_of
         return figures[:, 0], metric(figures[:, 1]), figures[:, 2], metric(figures[:, 3])
 
-    def seconds_per_step(self, run: Run) -> float:
-        """Wall time of a step of ``run``, trained alone on one device, without evaluations.
-
-        The time of a longer call less that of a shorter one, so that the cost of a call itself
-        drops out; with one epoch per call, the time of the call.
-        """
+    def seconds(self, run: Run, epochs: int) -> float:
+        """Wall time of one call that trains ``run`` alone for ``epochs``, without evaluations."""
         self.compile()
-        longest = self.program.epochs_per_call
         rows = self._rows([run], measured=False)
-        seconds = []
-        for epochs in (longest, 1) if longest > 1 else (1,):
-            flight = _Flight((replace(run, epochs=epochs),), rows, self._empty_carry())
-            jax.block_until_ready(flight.carry)
-            began = time.perf_counter()
-            jax.block_until_ready(self._queue(flight).carry)
-            seconds.append(time.perf_counter() - began)
-        steps = max(1, longest - 1) * self.program.steps_per_epoch
-        return (seconds[0] - seconds[1] if longest > 1 else seconds[0]) / steps
+        flight = _Flight((replace(run, epochs=epochs),), rows, self._empty_carry())
+        jax.block_until_ready(flight.carry)
+        began = time.perf_counter()
+        jax.block_until_ready(self._queue(flight).carry)
+        return time.perf_counter() - began
 
     def _finish(self, flight: _Flight, keep_weights: bool) -> Iterator[Finished]:
         health = jax.tree.map(np.asarray, flight.carry.health)
