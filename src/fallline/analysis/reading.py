@@ -1,0 +1,58 @@
+"""All that is read from a study, computed once: what tables, verdict and page are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fallline.analysis.curves import curves, sensitivity
+from fallline.analysis.summary import summarise, target_of
+from fallline.analysis.trials import with_last_figures
+from fallline.store.document import StudyDocument, Timing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A study as its readers see it. Frames are shared: do not write into them."""
+
+    document: StudyDocument
+    timing: Timing | None
+    complete: bool
+    """True when every run of the protocol is stored."""
+    runs: pd.DataFrame
+    """The stored runs with their last figures, a row each."""
+    summary: pd.DataFrame
+    """A row per optimizer, best first: `fallline.analysis.summary.COLUMNS`."""
+    curves: pd.DataFrame
+    sensitivity: pd.DataFrame
+    target: float
+    """The validation figure to be reached; NaN where there is none."""
+
+    @property
+    def measured(self) -> pd.DataFrame:
+        """The rows of the summary with final runs, best first."""
+        return self.summary[self.summary["measured_on"] == "final"]
+
+
+def read(
+    runs: pd.DataFrame,
+    document: StudyDocument,
+    *,
+    timing: Timing | None = None,
+    complete: bool = True,
+) -> Reading:
+    """The reading of the frame of ``runs`` (a row per run, as the store gives it)."""
+    known = with_last_figures(runs)
+    return Reading(
+        document=document,
+        timing=timing,
+        complete=complete,
+        runs=known,
+        summary=summarise(known, document, timing),
+        curves=curves(known),
+        sensitivity=sensitivity(known),
+        target=target_of(known, document),
+    )

@@ -1,0 +1,68 @@
+"""From the frame of runs to trials, ranked by the rule of `fallline.planning.selection`."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from fallline.planning.selection import Outcome, Trial, last_figure, order, trial_from
+from fallline.records import Phase, Status
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def with_last_figures(runs: pd.DataFrame) -> pd.DataFrame:
+    """``runs`` with the columns ``last_metric``, ``last_loss`` (validation) and ``diverged``.
+
+    One row per run, as in ``runs``. The last figures are those after the last trained epoch; of
+    a diverged run they are NaN, and so are its test figures, whatever was stored of them.
+    """
+    frame = runs.copy()
+    diverged = frame["status"] == Status.DIVERGED.value
+    for name, validation, train in (
+        ("last_metric", "validation_metric", "train_metric"),
+        ("last_loss", "validation_loss", "train_loss"),
+    ):
+        pairs = zip(frame[validation], frame[train], strict=True)
+        frame[name] = [last_figure(*pair) for pair in pairs]
+        frame[name] = frame[name].astype(float).mask(diverged)
+    for name in ("test_metric", "test_loss"):
+        frame[name] = frame[name].astype(float).mask(diverged)
+    frame["diverged"] = diverged
+    return frame
+
+
+def trials(runs: pd.DataFrame, phase: Phase) -> list[Trial]:
+    """Every trial of one phase, in the order of its first run.
+
+    ``runs`` is a frame from `with_last_figures`.
+    """
+    found = []
+    chosen = runs[runs["phase"] == phase]
+    for (optimizer, setting), group in chosen.groupby(["optimizer", "hyperparameters"], sort=False):
+        columns = zip(group["diverged"], group["last_metric"], group["last_loss"], strict=True)
+        outcomes = [Outcome(bool(gone), metric, loss) for gone, metric, loss in columns]
+        found.append(trial_from(str(optimizer), json.loads(str(setting)), outcomes))
+    return found
+
+
+def ranked(candidates: Iterable[Trial], *, higher_is_better: bool) -> list[Trial]:
+    """The trials, best first."""
+    return sorted(candidates, key=lambda trial: order(trial, higher_is_better=higher_is_better))
+
+
+def on_border(chosen: Trial, tried: Iterable[Trial]) -> str:
+    """``"largest"`` or ``"smallest"`` where no rate beyond the chosen one was tried; else ``""``.
+
+    Also empty where the optimizer has no learning rate or a single one was tried.
+    """
+    rates = {trial.learning_rate for trial in tried if trial.optimizer == chosen.optimizer}
+    rates = {rate for rate in rates if math.isfinite(rate)}
+    if len(rates) < 2:
+        return ""
+    if chosen.learning_rate == max(rates):
+        return "largest"
+    return "smallest" if chosen.learning_rate == min(rates) else ""

@@ -1,0 +1,1 @@
+"""What a reading looks like: tables, the verdict, figures and the page."""

@@ -1,0 +1,200 @@
+"""The page of a study: one HTML file that opens offline, made of a reading."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+from fallline.analysis.reading import Reading
+from fallline.analysis.summary import rows_of
+from fallline.report import figures, formats, interactive, protocol, tables, verdict
+from fallline.report.formats import MetricFormat
+
+
+def render(reading: Reading) -> str:
+    """The whole page. Nothing in it is loaded from elsewhere."""
+    # StrictUndefined: a misspelled name in the template fails instead of printing nothing.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("fallline", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    form = formats.metric_format(reading.document.task)
+    return templates.get_template("page.html.jinja").render(
+        document=reading.document,
+        complete=reading.complete,
+        created=reading.document.created[:16].replace("T", " "),
+        metric=form.title,
+        sentence=_capital(verdict.verdict(reading)),
+        warnings=verdict.warnings(reading),
+        tiles=tiles(reading, form),
+        rows=rows(reading, form),
+        notes=tables.text_table(reading).notes,
+        charts=[chart.key for chart in figures.curve_charts(reading)],
+        searched=not reading.sensitivity.empty,
+        paragraphs=protocol.sentences(reading),
+        time=time_rows(reading),
+        spent=spent(reading),
+        settings=[
+            (row["optimizer"], protocol.setting_text(row["hyperparameters"]))
+            for row in rows_of(reading.summary)
+        ],
+        plotly=interactive.plotly_script(),
+        content=_for_script(charts_content(reading, form)),
+    )
+
+
+def charts_content(reading: Reading, form: MetricFormat) -> dict[str, Any]:
+    """What the page's script draws: the charts, and how each optimizer is drawn in them."""
+    charts = list(figures.curve_charts(reading))
+    sensitivity = figures.sensitivity_chart(reading)
+    return {
+        "charts": [
+            interactive.figure(chart, form) for chart in [*charts, sensitivity] if chart is not None
+        ],
+        "styles": [asdict(style) for style in figures.styles(reading.summary)],
+    }
+
+
+def tiles(reading: Reading, form: MetricFormat) -> list[dict[str, str]]:
+    """The figures beside the verdict: a number, and what it is."""
+    summary, task = reading.summary, reading.document.task
+    found = []
+    if len(reading.measured):
+        best = rows_of(reading.measured)[0]
+        low, high = best["test_low"], best["test_high"]
+        interval = f"95 % interval {form.number(low)} to {form.number(high)}"
+        found.append(
+            {
+                "figure": form.figure(best["test_metric"]),
+                "label": f"test {form.title} of {best['optimizer']}",
+                "detail": interval if math.isfinite(low) else "a single seed: no interval",
+            }
+        )
+        if math.isfinite(best["learning_rate"]):
+            searched = reading.document.protocol.searched
+            found.append(
+                {
+                    "figure": formats.learning_rate(best["learning_rate"]),
+                    "label": "learning rate",
+                    "detail": "chosen on validation data" if searched else "its default",
+                }
+            )
+    runs, diverged = len(reading.runs), int(summary["diverged"].sum())
+    found.append(
+        {
+            "figure": formats.count(runs),
+            "label": "run" if runs == 1 else "runs",
+            "detail": f"{len(summary)} optimizers, {diverged} runs diverged",
+        }
+    )
+    if reading.timing:
+        detail = f"{formats.duration(reading.timing.compile)} of it compiling"
+        took = {"figure": formats.duration(reading.timing.total), "label": "from start to end"}
+        found.append(took | {"detail": detail})
+    else:
+        parameters = f"{formats.count(task.parameters)} parameters"
+        found.append({"figure": "…", "label": "not finished", "detail": parameters})
+    return found
+
+
+def rows(reading: Reading, form: MetricFormat) -> list[dict[str, Any]]:
+    """The table's rows: each cell as text, with the place of the test interval's bar."""
+    axis = figures.intervals_axis(reading)
+    summary = reading.summary
+    bars = figures.interval_bars(summary, axis) if axis else [None] * len(summary)
+    styles = figures.styles(summary)
+    found = []
+    for row, bar, style in zip(rows_of(summary), bars, styles, strict=True):
+        found.append(
+            {
+                "optimizer": row["optimizer"],
+                "title": reading.document.optimizers[row["optimizer"]].title,
+                "full_batch": row["full_batch"],
+                "colour": style.colour if style.emphasised else None,
+                "relation": row["relation"].replace(" ", "-") or "search",
+                "rate": formats.learning_rate(row["learning_rate"]),
+                "border": row["border"],
+                "validation": form.with_interval(
+                    row["validation_metric"], row["validation_low"], row["validation_high"]
+                ),
+                "test": form.with_interval(row["test_metric"], row["test_low"], row["test_high"]),
+                "bar": None if bar is None else [round(100 * place, 2) for place in bar],
+                "standing": tables.standing(row, form),
+                "evidence": _evidence(row, form),
+                "epochs": formats.reached(row["epochs_to_target"]),
+                "steps": formats.reached(row["steps_to_target"]),
+                "step": formats.duration(row["seconds_per_step"]),
+                "diverged": f"{row['diverged']} of {row['runs']}",
+                "any_diverged": row["diverged"] > 0,
+            }
+        )
+    return found
+
+
+def _evidence(row: dict[str, Any], form: MetricFormat) -> str:
+    """The difference to the best with its interval, and the p-value."""
+    if not math.isfinite(row["p_value"]):
+        return ""
+    low, high = form.difference(row["difference_low"]), form.difference(row["difference_high"])
+    return f"{low} to {high}, p {formats.p_value(row['p_value'])}"
+
+
+def time_rows(reading: Reading) -> list[dict[str, Any]]:
+    """Time per step and per epoch of one run of each optimizer, the bar being the epoch's."""
+    final = reading.runs[reading.runs["phase"] == "final"]
+    sums = final.groupby("optimizer")[["steps", "epochs_trained"]].sum()
+    found = []
+    for row in rows_of(reading.summary):
+        name, seconds = row["optimizer"], row["seconds_per_step"]
+        if not math.isfinite(seconds) or name not in sums.index:
+            continue
+        steps, epochs = sums.loc[name]
+        epoch = seconds * steps / max(epochs, 1)
+        found.append({"optimizer": name, "step": seconds, "epoch": epoch})
+    longest = max((row["epoch"] for row in found), default=1.0) or 1.0
+    return [
+        {
+            "optimizer": row["optimizer"],
+            "step": formats.duration(row["step"]),
+            "epoch": formats.duration(row["epoch"]),
+            "share": round(100 * row["epoch"] / longest, 2),
+        }
+        for row in found
+    ]
+
+
+def spent(reading: Reading) -> list[dict[str, Any]]:
+    """The parts of the study's time, with their shares of it in percent where they add up."""
+    timing = reading.timing
+    if timing is None:
+        return []
+    known = [("training and evaluating", timing.train), ("compiling", timing.compile)]
+    rest = timing.total - sum(seconds for _, seconds in known)
+    # Compiling runs beside training, so the parts may be longer than the whole.
+    whole = max(timing.total, timing.total - rest)
+    if rest > 0:
+        known.append(("measuring steps, reading and writing", rest))
+    return [
+        {"label": label, "time": formats.duration(each), "share": round(100 * each / whole, 2)}
+        for label, each in known
+        if whole > 0
+    ]
+
+
+def _for_script(content: dict[str, Any]) -> str:
+    """``content`` as JSON that cannot end the script element that it stands in."""
+    text = json.dumps(tables.plain(content), allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,143 @@
+"""The verdict in one sentence, and the warnings that belong to it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fallline.analysis.comparison import Relation
+from fallline.analysis.reading import Reading
+from fallline.analysis.summary import rows_of
+from fallline.report import formats
+from fallline.report.formats import MetricFormat, listed
+
+FEW_SEEDS = 5
+
+
+def verdict(reading: Reading) -> str:
+    """Which optimizer to use, with which learning rate, and how sure that is: one sentence."""
+    form = formats.metric_format(reading.document.task)
+    measured = rows_of(reading.measured)
+    if not reading.complete:
+        return _unfinished(reading, form)
+    if not measured:
+        return "no run is stored, so there is nothing to say"
+    best, others = measured[0], measured[1:]
+    if best["final_diverged"] == best["seeds"]:
+        return "every optimizer diverged on every fresh seed, so none can be recommended"
+    figure = f"{form.figure(best['test_metric'])} test {form.title}"
+    if math.isfinite(best["test_low"]):
+        low, high = form.number(best["test_low"]), form.number(best["test_high"])
+        figure += f" (95 % interval {low} to {high})"
+    sentence = f"use {setting(best, searched=reading.document.protocol.searched)}: {figure}"
+    return f"{sentence}; {_against(others, form)}" if others else sentence
+
+
+def setting(row: dict[str, Any], *, searched: bool = True) -> str:
+    """``adam at 3.2e-3``, or the name alone where there is no learning rate."""
+    if not math.isfinite(row["learning_rate"]):
+        return str(row["optimizer"])
+    default = "" if searched else ", its default"
+    return f"{row['optimizer']} at {formats.learning_rate(row['learning_rate'])}{default}"
+
+
+def _against(others: list[dict[str, Any]], form: MetricFormat) -> str:
+    """What the tests say of the others, in one clause."""
+    named = {relation: _names(others, relation) for relation in Relation}
+    better, equal = named[Relation.BETTER], named[Relation.NOT_DISTINGUISHABLE]
+    if named[Relation.UNKNOWN]:
+        return "with fewer than two fresh seeds, whether the others differ cannot be told"
+    clauses = []
+    if better:
+        does = "does" if len(better) == 1 else "do"
+        clauses.append(f"on test data {listed(better)} {does} better, which validation did not see")
+    if equal and len(equal) == len(others):
+        clauses.append(
+            f"{listed(equal)} {'is' if len(equal) == 1 else 'are'} not distinguishable from it"
+            + (", so no optimizer is shown to be better" if len(equal) > 1 else "")
+        )
+    elif equal:
+        verb = "is" if len(equal) == 1 else "are"
+        clauses.append(f"{listed(equal)} {verb} not distinguishable from it")
+    elif not better:
+        worse = "the other is" if len(others) == 1 else f"all {len(others)} others are"
+        clauses.append(f"{worse} distinguishably worse")
+    return "; ".join(clauses)
+
+
+def _names(rows: list[dict[str, Any]], relation: Relation) -> list[str]:
+    return [row["optimizer"] for row in rows if row["relation"] == relation]
+
+
+def _unfinished(reading: Reading, form: MetricFormat) -> str:
+    stored = len(reading.runs)
+    if not stored:
+        return "the study is not finished: no run is stored yet"
+    runs = "1 run is" if stored == 1 else f"{formats.count(stored)} runs are"
+    leader = rows_of(reading.summary)[0]
+    if not math.isfinite(leader["validation_metric"]):
+        return f"the study is not finished: {runs} stored, and all of them diverged so far"
+    figure = form.figure(leader["validation_metric"])
+    return (
+        f"the study is not finished: {runs} stored; so far {setting(leader)} leads with "
+        f"{figure} validation {form.title}"
+    )
+
+
+def warnings(reading: Reading) -> list[str]:
+    """What limits the verdict: short sentences, the weightiest first."""
+    found = []
+    protocol = reading.document.protocol
+    if not reading.complete:
+        found.append("The study is not finished; the same command goes on with it.")
+    if not protocol.searched:
+        found.append(
+            "Every optimizer ran at its default learning rate and none was searched: "
+            "this ranks the defaults as much as the optimizers."
+        )
+    found += _about_seeds(len(protocol.final_seeds))
+    found += _about_borders(reading)
+    found += _about_divergence(reading)
+    return found
+
+
+def _about_seeds(seeds: int) -> list[str]:
+    if seeds < 2:
+        return ["A single fresh seed gives no interval, and no difference can be told from chance."]
+    if seeds < FEW_SEEDS:
+        return [f"With only {seeds} fresh seeds the intervals are wide; add seeds to tell more."]
+    return []
+
+
+def _about_borders(reading: Reading) -> list[str]:
+    found = []
+    for border in ("largest", "smallest"):
+        rows = rows_of(reading.summary[reading.summary["border"] == border])
+        if rows:
+            names = [setting(row) for row in rows]
+            more = "larger" if border == "largest" else "smaller"
+            found.append(
+                f"The best learning rate is the {border} tried for {listed(names)}: "
+                f"a {more} one may do better."
+            )
+    return found
+
+
+def _about_divergence(reading: Reading) -> list[str]:
+    summary = reading.summary
+    found = []
+    late = rows_of(summary[summary["final_diverged"] > 0])
+    for row in late[:3]:
+        found.append(
+            f"{setting(row)} diverged on {row['final_diverged']} of its {row['seeds']} fresh seeds."
+        )
+    if len(late) > 3:
+        found.append(f"So did {len(late) - 3} other optimizers on at least one fresh seed.")
+    total = int(summary["diverged"].sum())
+    if total:
+        rows = summary[summary["diverged"] > 0].sort_values("diverged", ascending=False)
+        names = [f"{row['optimizer']} {row['diverged']}" for row in rows_of(rows)]
+        verb = "run" if total == 1 else "runs"
+        of = formats.count(int(summary["runs"].sum()))
+        found.append(f"{total} of {of} {verb} diverged and counted as the worst: {listed(names)}.")
+    return found

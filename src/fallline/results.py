@@ -1,0 +1,173 @@
+"""A study read back from its folder: table, verdict, best setting, curves, report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fallline.analysis.reading import Reading, read
+from fallline.analysis.summary import rows_of
+from fallline.errors import StudyError
+from fallline.report import tables
+from fallline.report import verdict as words
+from fallline.store.document import StudyDocument, Timing
+from fallline.store.folder import StudyFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REPORT_NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The recommended setting, with its test figure over the fresh seeds.
+
+    ``low`` and ``high`` are the ends of the 95 % interval, NaN with a single seed. While a study
+    has no final run, the test figures are NaN. ``learning_rate`` is NaN where there is none.
+    """
+
+    optimizer: str
+    learning_rate: float
+    hyperparameters: dict[str, float] = field(hash=False)
+    test_metric: float
+    low: float
+    high: float
+
+
+class Study:
+    """What a study's folder holds, as tables and words. Make it with `open_study`.
+
+    It reads the folder once, when it is first asked; open it again to see newer runs.
+    """
+
+    def __init__(self, folder: StudyFolder) -> None:
+        self._folder = folder
+
+    def __repr__(self) -> str:
+        return f"Study({str(self.path)!r}, task={self.document.task.name!r})"
+
+    @property
+    def path(self) -> Path:
+        return Path(self._folder.path)
+
+    @property
+    def document(self) -> StudyDocument:
+        """Task, protocol, optimizers, versions and machine, as ``study.toml`` holds them."""
+        return self._folder.document
+
+    @property
+    def timing(self) -> Timing | None:
+        """Where the time went, in seconds; None while the study is not complete."""
+        return self.reading.timing
+
+    @property
+    def complete(self) -> bool:
+        """True when every run of the protocol is stored."""
+        return self.reading.complete
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Every stored run, a row each, its curves as arrays with a value per epoch."""
+        return self._folder.runs()
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What tables, verdict and page are made of."""
+        return read(
+            self.runs,
+            self.document,
+            timing=self._folder.timing,
+            complete=self._folder.complete,
+        )
+
+    def table(self) -> pd.DataFrame:
+        """One row per optimizer, best first, in plain numbers.
+
+        Shares are from 0 to 1, times in seconds; ``epochs_to_target`` is infinite where the
+        target is not reached; ``low`` and ``high`` are the ends of 95 % intervals. While a study
+        is not finished, optimizers without final runs come last, with their search's figures.
+        """
+        return tables.frame(self.reading)
+
+    @cached_property
+    def verdict(self) -> str:
+        """Which optimizer to use and how sure that is, in one sentence."""
+        return words.verdict(self.reading)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What limits the verdict, a sentence each; empty if nothing does."""
+        return tuple(words.warnings(self.reading))
+
+    @property
+    def best(self) -> Best:
+        """The recommended setting. Raises `StudyError` while no run is stored."""
+        rows = rows_of(self.reading.summary)
+        if not rows:
+            raise StudyError(
+                f"the study in {str(self.path)!r} holds no run yet",
+                hint="the command that began it goes on with it",
+            )
+        row = rows[0]
+        return Best(
+            optimizer=row["optimizer"],
+            learning_rate=row["learning_rate"],
+            hyperparameters=dict(row["hyperparameters"]),
+            test_metric=row["test_metric"],
+            low=row["test_low"],
+            high=row["test_high"],
+        )
+
+    def curves(self) -> pd.DataFrame:
+        """Training and validation curves of the final runs: a row per optimizer and epoch.
+
+        For each figure its mean over the seeds, and the seeds' smallest and largest value
+        (``..._low``, ``..._high``).
+        """
+        return self.reading.curves.copy()
+
+    def sensitivity(self) -> pd.DataFrame:
+        """The search by learning rate: a row per optimizer and rate, over the seeds."""
+        return self.reading.sensitivity.copy()
+
+    def report(self, path: Path | str | None = None) -> Path:
+        """Write the page that opens offline; returns its path (``report.html`` in the folder)."""
+        from fallline.report import page
+
+        target = self.path / REPORT_NAME if path is None else Path(path)
+        try:
+            target.write_text(page.render(self.reading), encoding="utf-8")
+        except OSError as error:
+            raise StudyError(
+                f"cannot write the report {str(target)!r}: {error.strerror or error}",
+                hint="give report() a path in a folder that can be written to",
+            ) from error
+        return target
+
+    def to_json(self) -> str:
+        """Verdict, warnings and table as JSON; null for what there is not."""
+        return json.dumps(self.to_dict(), allow_nan=False, indent=2, ensure_ascii=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of `to_json`."""
+        document = self.document
+        return {
+            "task": document.task.name,
+            "metric": document.task.metric,
+            "higher_is_better": document.task.higher_is_better,
+            "complete": self.complete,
+            "verdict": self.verdict,
+            "warnings": list(self.warnings),
+            "target": tables.plain(self.reading.target),
+            "study": str(self.path),
+            "table": tables.records(self.reading),
+        }
+
+
+def open_study(path: Path | str) -> Study:
+    """The study in the folder ``path``. Raises `StudyError` where there is none."""
+    return Study(StudyFolder.open(path))
