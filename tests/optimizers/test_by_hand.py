@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+
+from fallline import optimizers
 
 A = np.array([3.0, 1.0, 0.25])
 START = np.array([1.0, -2.0, 1e-3])
@@ -109,6 +113,18 @@ def test_centred_rmsprop_under_the_root(descend: Any) -> None:
     np.testing.assert_allclose(path.params, worked(3, step), rtol=1e-13)
 
 
+def test_centred_rmsprop_survives_a_gradient_that_never_changes() -> None:
+    # Then s and a² are equal, and rounding makes the difference negative in some step.
+    entry = optimizers.get("rmsprop")
+    for place in ("inside", "outside"):
+        rule = entry.transformation({"epsilon": 1e-16}, centered=True, epsilon_place=place)
+        grads = jnp.asarray(np.linspace(0.1, 7.3, 50), jnp.float32)
+        state, update = rule.init(grads), jax.jit(rule.update)
+        for _ in range(150):
+            updates, state = update(grads, state)
+            assert np.all(np.isfinite(updates))
+
+
 def test_rprop_starts_at_once_and_halves_where_the_sign_changed(descend: Any) -> None:
     # Weight 0 steps 1, 1.2, 1.44 down from 2: 1, -0.2 (past the minimum), rests there with the
     # length halved to 0.6, and comes back by it.
@@ -117,8 +133,6 @@ def test_rprop_starts_at_once_and_halves_where_the_sign_changed(descend: Any) ->
 
 
 def test_optax_rprop_is_a_step_late_which_is_why_ours_is_written_here(descend: Any) -> None:
-    import optax
-
     theirs = optax.rprop(1.0)
     x = jnp.array([2.0])
     updates, _ = theirs.update(2 * x, theirs.init(x), x)

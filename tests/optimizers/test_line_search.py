@@ -43,13 +43,48 @@ def test_exact_search_finds_the_minimum_of_a_line_that_is_no_parabola(descend: A
     assert path.state.evaluations[0] < 30
 
 
-def test_exact_search_steps_back_from_where_the_loss_is_not_finite(descend: Any) -> None:
-    # Beyond x = 0 the logarithm is NaN; the first trial, at 1 - 9, lies far beyond.
-    def f(x: jax.Array) -> jax.Array:
-        return jnp.sum(x - jnp.log(x) / 10)
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize(("power", "start"), [(6, 0.5), (10, 0.5), (10, 1.0)])
+def test_exact_search_does_not_creep_where_parabolas_fit_badly(
+    descend: Any, power: int, start: float
+) -> None:
+    # Flat around its minimum at 0: every parabola promises it a little further on.
+    path = descend("gd_exact", lambda x: jnp.sum(x**power), np.array([start]), 1, evaluations=60)
+    assert abs(path.params[0, 0]) < 1e-6
+    assert path.state.evaluations[0] <= 30
 
-    path = descend("gd_exact", f, np.array([1.0], np.float32), 3)
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("slopes", [(1.0, 1.0), (1.0, 100.0), (100.0, 1.0)])
+def test_exact_search_ends_at_a_kink(descend: Any, slopes: tuple[float, float]) -> None:
+    def f(x: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.maximum(slopes[0] * (0.3 - x), slopes[1] * (x - 0.3)))
+
+    path = descend("gd_exact", f, np.array([1.0]), 1, evaluations=200)
+    assert path.params[0, 0] == pytest.approx(0.3, abs=1e-7)
+    assert path.state.evaluations[0] <= 60
+
+
+@pytest.mark.parametrize("beyond", [np.nan, np.inf, -np.inf])
+def test_exact_search_steps_back_from_where_the_loss_is_not_finite(
+    descend: Any, beyond: float
+) -> None:
+    def f(x: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.where(x > 0, x - jnp.log(jnp.abs(x)) / 10, beyond))
+
+    # The step of length 1 goes to 2 - 0.95; the second trial leaps into the forbidden half.
+    path = descend("gd_exact", f, np.array([2.0], np.float32), 3)
     np.testing.assert_allclose(path.params[-1], [0.1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["gd_exact", "gd_backtracking"])
+def test_an_infinite_gradient_is_no_step(name: str) -> None:
+    rule = optimizers.get(name).transformation({})
+    x = jnp.array([1.0, 2.0], jnp.float32)
+    grads = jnp.array([jnp.inf, 1.0], jnp.float32)
+    extra = {"value": jnp.float32(5.0), "value_fn": lambda x: jnp.sum(x**2)}
+    updates, _ = rule.update(grads, rule.init(x), x, **extra)
+    np.testing.assert_array_equal(updates, [0.0, 0.0])
 
 
 def test_exact_search_of_an_endless_descent_stops_at_its_limit(descend: Any) -> None:

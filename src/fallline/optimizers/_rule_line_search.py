@@ -220,6 +220,9 @@ def _propose(line: Line, search: Search, precision: Any) -> Search:
     refining = fallen & bounded
     trusted = convex & jnp.where(refining, (vertex > low) & (vertex < high) & shrinking_moves, True)
     guess = jnp.clip(vertex, least, most)
+    # Parabolas that each find the minimum a little further on would creep: overshoot instead.
+    creeping = fallen & ~bounded & (vertex > best + tolerance) & (search.evaluations > 2)
+    guess = jnp.where(creeping, jnp.maximum(guess, 2 * best), guess)
     near = fallen & (jnp.abs(guess - best) < tolerance)
     outwards = jnp.where(bounded & (best >= middle), -tolerance, tolerance)
     guess = jnp.where(near, best + outwards, guess)

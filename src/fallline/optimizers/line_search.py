@@ -76,8 +76,8 @@ GD_EXACT = Optimizer(
     groups=STUDIES,
     notes=(
         "The minimum is found from values of the loss alone (parabolas, golden section where they "
-        "fail), starting at the last step's length: 2 to 3 evaluations on a quadratic, about 6 to "
-        "12 on a network, each a forward pass over the data. If no decrease can be measured the "
+        "fail), starting at the last step's length: 2 to 4 evaluations on a quadratic, mostly 4 to "
+        "8 on a network, each a forward pass over the data. If no decrease can be measured the "
         "parameters stay. The state counts the evaluations of the last step."
     ),
 )
