@@ -117,11 +117,12 @@ def _curve_chart(reading: Reading, figure: str, title: str, metric: bool) -> Cha
     series = []
     for name in reading.summary["optimizer"]:
         own = table[table["optimizer"] == name]
-        values = [own[figure + end].to_numpy(dtype=float) for end in ("", "_low", "_high")]
-        if not np.isfinite(values[0]).any():
-            continue
-        epochs, seeds = own["epoch"].to_numpy(dtype=float), own["seeds"].to_numpy(dtype=float)
-        series.append(Series(name, epochs, *values, np.zeros(len(own)), seeds))
+        mean, low, high, epochs, seeds = (
+            own[column].to_numpy(dtype=float)
+            for column in (figure, f"{figure}_low", f"{figure}_high", "epoch", "seeds")
+        )
+        if np.isfinite(mean).any():
+            series.append(Series(name, epochs, mean, low, high, np.zeros(len(own)), seeds))
     task = reading.document.task
     examples = task.train_examples if figure.startswith("train") else task.validation_examples
     first = np.array([line.mean[0] for line in series])
@@ -174,8 +175,9 @@ def _axis(
     if metric and reading.document.task.metric == "accuracy":
         # The smallest error that is drawn is half an example, where there is none at all.
         closest = max(0.5 / max(examples, 1), _SMALLEST_ERROR)
+        high = min(float(flat.max()) if len(flat) else 1.0, 1.0 - closest)
         low = float(flat.min()) if len(flat) else 0.0
-        return Axis("share", max(min(low, 1.0 - 2 * closest), 0.0), 1.0 - closest)
+        return Axis("share", max(min(low, 2.0 * high - 1.0), 0.0), high)
     positive = flat[flat > 0]
     low = max(float(positive.min()), _SMALLEST_LOSS) if len(positive) else _SMALLEST_LOSS
     high = float(flat.max()) if len(flat) else 1.0
@@ -192,7 +194,9 @@ def interval_bars(summary: pd.DataFrame, axis: Axis) -> list[tuple[float, float,
     """
     span = np.log(axis.place(np.array([axis.low, axis.high])))
     bars: list[tuple[float, float, float] | None] = []
-    for mean, low, high in summary[["test_metric", "test_low", "test_high"]].itertuples(index=False):
+    for mean, low, high in summary[["test_metric", "test_low", "test_high"]].itertuples(
+        index=False
+    ):
         if not math.isfinite(mean):
             bars.append(None)
             continue
