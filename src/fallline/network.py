@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from fallline.data.dataset import Split
-from fallline.engine.devices import prepare
+from fallline.engine.devices import Devices, prepare
 from fallline.engine.evaluation import Evaluation, predict
 from fallline.engine.program import Program
 from fallline.errors import DataError, InputError, unknown
@@ -78,7 +78,9 @@ class Network:
         else:
             measured = Split(np.asarray(split[0]), self._encoded(np.asarray(split[1])))
         with precision(self.task.dtype):
-            figures = Evaluation(self._program(), measured).measure([(self.params, self.state)])[0]
+            figures = Evaluation(self._program(), measured, Devices.first(1)).measure(
+                [(self.params, self.state)]
+            )[0]
         return {"loss": figures[0], self.task.metric: figures[1]}
 
     def _encoded(self, y: np.ndarray) -> np.ndarray:

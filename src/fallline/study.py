@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -41,6 +41,8 @@ from fallline.tasks import Task, smallest_batch_check
 WRITE_SECONDS = 2.0
 """Finished runs wait at most about this long before they are written."""
 TIMING_ROUNDS = 3
+TIMING_SECONDS = 0.1
+"""How long a call should last to be timed, where its epochs allow it."""
 
 
 @dataclass(frozen=True)
@@ -293,21 +295,27 @@ class _Session:
                 else:
                     self.listener(event)
                 if time.perf_counter() - self._written > WRITE_SECONDS:
-                    waiting = self._store(population.program, waiting, batch_size)
+                    waiting = self._store(population, waiting, batch_size)
         finally:
             # Also on Ctrl-C: what is finished is kept.
-            self._store(population.program, waiting, batch_size)
+            self._store(population, waiting, batch_size)
             self.trained_seconds += time.perf_counter() - began
 
     def _store(
-        self, program: Program, finished: Sequence[Finished], batch_size: int
+        self, population: Population, finished: Sequence[Finished], batch_size: int
     ) -> list[Finished]:
         """Write finished runs, those of the final phase with their test figures."""
         results = [event.result for event in finished]
         measured = [event for event in finished if event.params is not None]
         if measured and self.task.dataset.test is not None:
             if self._evaluation is None:
-                self._evaluation = Evaluation(program, self.task.dataset.test)
+                devices = population.devices
+                self._evaluation = Evaluation(
+                    population.program,
+                    self.task.dataset.test,
+                    devices,
+                    per_device=population.places // devices.count,
+                )
             figures = self._evaluation.measure([(one.params, one.state) for one in measured])
             results = [
                 replace(event.result, test_loss=loss, test_metric=metric)
@@ -323,24 +331,33 @@ class _Session:
     def _time_steps(self) -> dict[str, float]:
         """Seconds per step of each optimizer, measured alone, in turns with the others.
 
-        The time of a call of many epochs less that of one epoch, so that the cost of the call
+        The time of a call of several epochs less that of one epoch, so that the cost of the call
         itself drops out.
         """
         finals = {result.run.optimizer: result.run for result in self._of("final")}
         self.listener(PhaseBegan("timing", tuple(finals.values())))
         timed: dict[tuple[str, int], list[float]] = {}
+        longer: dict[str, int] = {}
         for _ in range(TIMING_ROUNDS):
             for name, run in finals.items():
                 population = self._populations[name].result()
-                for epochs in {1, population.program.epochs_per_call}:
-                    timed.setdefault((name, epochs), []).append(population.seconds(run, epochs))
-        found = {}
-        for name in finals:
-            program = self._populations[name].result().program
-            short = float(np.median(timed[name, 1]))
-            epochs = program.epochs_per_call
-            longer = float(np.median(timed[name, epochs])) - short
-            # A call too short to be told from its own cost counts whole.
-            trained, seconds = (epochs - 1, longer) if longer > 0 else (1, short)
-            found[name] = seconds / (trained * program.steps_per_epoch)
-        return found
+                short = population.seconds(run, 1)
+                if name not in longer:
+                    wanted = 1 + round(TIMING_SECONDS / short)
+                    longer[name] = min(population.program.epochs_per_call, wanted)
+                timed.setdefault((name, 1), []).append(short)
+                if longer[name] > 1:
+                    long = population.seconds(run, longer[name])
+                    timed.setdefault((name, longer[name]), []).append(long)
+        return {name: self._step_seconds(name, timed, longer[name]) for name in finals}
+
+    def _step_seconds(
+        self, name: str, timed: Mapping[tuple[str, int], Sequence[float]], epochs: int
+    ) -> float:
+        """From an optimizer's calls of 1 and of ``epochs`` epochs to the seconds of a step."""
+        steps = self._populations[name].result().program.steps_per_epoch
+        short = float(np.median(timed[name, 1]))
+        difference = float(np.median(timed[name, epochs])) - short
+        if difference > 0:
+            return difference / ((epochs - 1) * steps)
+        return short / steps  # one epoch a call, or too short to be told from the call's own cost

@@ -65,7 +65,9 @@ def train(
     Weights and history go to fallline-trainings/TASK-OPTIMIZER-seedSEED unless --out says where.
     """
     settings = _settings(set_ or [])
-    from fallline import api, tasks
+    if learning_rate is not None:
+        settings["learning_rate"] = learning_rate
+    from fallline import api, optimizers, tasks
     from fallline.engine.devices import prepare
     from fallline.engine.health import EarlyStopping
 
@@ -75,6 +77,7 @@ def train(
     stopping = None
     if stop_on is not None:
         stopping = EarlyStopping(stop_on, min_delta, patience)
+    optimizers.get(optimizer).complete(settings)  # a wrong one is refused before all else
     if not quiet:
         print(_heading(made))
         print(summary(made.pure))
@@ -82,7 +85,6 @@ def train(
     training = api.train(
         made,
         optimizer,
-        learning_rate=learning_rate,
         hyperparameters=settings,
         seed=seed,
         early_stopping=stopping,

@@ -1,0 +1,241 @@
+"""The command line as a user meets it: real processes, their output and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+QUICK = ("--optimizers", "adam,sgd", "--epochs", "2", "--learning-rates", "0.01,0.1")
+
+
+def _run(
+    *arguments: str, cwd: Path, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fallline", *arguments],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess]:
+    folder = tmp_path_factory.mktemp("cli")
+    return folder, _run("compare", "digits-mlp", *QUICK, "--out", "study", cwd=folder)
+
+
+def test_compare_ends_with_table_verdict_folder_and_report(compared) -> None:
+    folder, done = compared
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^adam +0\.01 ", done.stdout, re.M) or "adam" in done.stdout
+    assert "use " in done.stdout.lower()
+    assert "study:  study" in done.stdout
+    report = folder / "study" / "report.html"
+    assert str(report.relative_to(folder)) in done.stdout
+    assert report.stat().st_size > 10_000
+
+
+def test_progress_in_a_pipe_is_plain_lines(compared) -> None:
+    _, done = compared
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\r" not in done.stderr
+    assert re.search(r"search: \d+/12 runs", done.stderr)
+
+
+def test_json_is_all_that_stdout_holds(tmp_path: Path) -> None:
+    done = _run("compare", "digits-mlp", *QUICK, "--json", "--quiet", "--defaults", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert {row["optimizer"] for row in document["table"]} == {"adam", "sgd"}
+    assert done.stderr == ""
+
+
+def test_the_same_command_again_trains_nothing(compared) -> None:
+    folder, first = compared
+    again = _run("compare", "digits-mlp", *QUICK, "--out", "study", cwd=folder)
+    assert again.returncode == 0
+    assert again.stdout == first.stdout
+    assert "search" not in again.stderr
+
+
+def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "fallline",
+        "compare",
+        "digits-mlp",
+        "--optimizers",
+        "adam",
+        "--epochs",
+        "30",
+        "--seeds",
+        "60",
+        "--out",
+        "study",
+    ]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and not list(tmp_path.glob("study/parts/*.parquet")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    kept = re.search(r"stopped: (\d+) finished runs are stored in study; the same command", err)
+    assert kept, err
+    assert int(kept[1]) > 0
+    assert "Traceback" not in err
+
+
+WRONG = {
+    "unknown task": (("compare", "digit-mlp"), "unknown task 'digit-mlp'", "'digits-mlp'"),
+    "unknown optimizer": (
+        ("compare", "digits-mlp", "--optimizers", "adm"),
+        "unknown optimizer 'adm'",
+        "'adam'",
+    ),
+    "rate not positive": (
+        ("compare", "digits-mlp", "--learning-rates", "0.1,-0.2"),
+        "a learning rate must be positive and finite, got -0.2",
+        "0.001",
+    ),
+    "rate no number": (
+        ("compare", "digits-mlp", "--learning-rates", "high"),
+        "'high' is not a learning rate",
+        "number of points",
+    ),
+    "no epochs": (
+        ("compare", "digits-mlp", "--epochs", "0"),
+        "epochs must be a whole number of at least 1, got 0",
+        "",
+    ),
+    "batch too large": (
+        ("compare", "digits-mlp", "--batch-size", "5000"),
+        "a batch of 5000 is more than the",
+        "--batch-size",
+    ),
+    "data not there": (
+        ("compare", "mnist-mlp", "--data-dir", "nowhere"),
+        "nowhere",
+        "",
+    ),
+    "no target": (("compare", "table.csv"), "which column to predict was not said", "--target"),
+    "wrong target": (
+        ("compare", "table.csv", "--target", "qualty"),
+        "qualty",
+        "'quality'",
+    ),
+    "missing field": (
+        ("compare", "hole.csv", "--target", "quality"),
+        "'alcohol'",
+        "",
+    ),
+    "text among numbers": (
+        ("compare", "text.csv", "--target", "quality"),
+        "'strong'",
+        "",
+    ),
+    "not positive in train": (
+        ("train", "digits-mlp", "--learning-rate", "0"),
+        "learning_rate",
+        "",
+    ),
+    "unknown hyper-parameter": (
+        ("train", "digits-mlp", "--set", "beta1=0.9"),
+        "adam has no hyper-parameter 'beta1'",
+        "'beta_1'",
+    ),
+    "no such weights": (("evaluate", "lost.safetensors"), "lost.safetensors", "fallline train"),
+    "unknown sheet": (("optimizers", "nadm"), "unknown optimizer 'nadm'", "'nadam'"),
+}
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables")
+    rows = [f"{i % 7}.5,{i % 5}.25,{(i * 3) % 11}.5" for i in range(40)]
+    header = "acid,alcohol,quality"
+    (folder / "table.csv").write_text("\n".join([header, *rows]))
+    (folder / "hole.csv").write_text("\n".join([header, *rows[:9], "1.5,,3.5", *rows[9:]]))
+    (folder / "text.csv").write_text("\n".join([header, *rows[:9], "1.5,strong,3.5", *rows[9:]]))
+    return folder
+
+
+@pytest.mark.parametrize(("arguments", "said", "hint"), WRONG.values(), ids=WRONG.keys())
+def test_wrong_input_ends_with_2_and_says_what_to_do(
+    tables: Path, arguments: tuple[str, ...], said: str, hint: str
+) -> None:
+    done = _run(*arguments, cwd=tables)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert hint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tables / "fallline-studies").exists()
+
+
+def test_another_study_in_the_folder_is_refused(compared) -> None:
+    folder, _ = compared
+    done = _run("compare", "digits-mlp", "--epochs", "3", "--out", "study", cwd=folder)
+    assert done.returncode == 2
+    assert "holds another study" in done.stderr
+    assert "epochs: 2 there, 3 asked" in done.stderr
+
+
+def test_train_then_evaluate_give_the_same_figures(tmp_path: Path) -> None:
+    done = _run("train", "digits-mlp", "--epochs", "3", "--learning-rate", "0.01", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Dense_0 +Dense +\(128,\) +8,320 +yes", done.stdout)
+    assert re.search(r"total +9,610", done.stdout)
+    measured = re.search(r"^test: .*$", done.stdout, re.M)
+    folder = re.search(r"^weights: (.*)$", done.stdout, re.M)
+    assert measured
+    assert folder
+    again = _run("evaluate", folder[1], cwd=tmp_path)
+    assert again.stdout.strip() == measured[0]
+    history = (tmp_path / folder[1]).with_name("history.csv").read_text().splitlines()
+    assert history[0].startswith("epoch,train_loss,train_accuracy,validation_loss")
+    assert len(history) == 4
+
+
+@pytest.mark.parametrize("command", ["optimizers", "tasks", "doctor", "--version"])
+def test_listings(tmp_path: Path, command: str) -> None:
+    done = _run(command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    expected = {
+        "optimizers": "adam_atan2",
+        "tasks": "wine-mlp",
+        "doctor": "devices",
+        "--version": "fallline 0.",
+    }[command]
+    assert expected in done.stdout
+
+
+def test_help_of_every_command_is_quick_to_import(tmp_path: Path) -> None:
+    for command in ([], ["compare"], ["train"], ["evaluate"], ["optimizers"], ["doctor"]):
+        code = (
+            "import sys; sys.argv = ['fallline', *%r, '--help']\n"
+            "from fallline.cli.app import main\n"
+            "try:\n    main()\nfinally:\n"
+            "    print('loaded', sorted({'jax', 'pandas', 'flax'} & set(sys.modules)))" % (command,)
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Usage" in done.stdout
+        assert done.stdout.rstrip().endswith("loaded []")
