@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from fallline.optimizers._angle import angle
 from fallline.optimizers._rule_moments import (
     as_float32,
     averaged,
@@ -243,7 +244,7 @@ def scale_by_angle(beta_1: Any, beta_2: Any) -> optax.GradientTransformation:
         nu = averaged_square(state.nu, grads, beta_2)
         first, second = _corrections(beta_1, beta_2, count)
         scale = jnp.sqrt(second) / first
-        updates = jax.tree.map(lambda m, v: jnp.arctan2(scale * m, jnp.sqrt(v)), mu, nu)
+        updates = jax.tree.map(lambda m, v: angle(scale * m, jnp.sqrt(v)), mu, nu)
         return updates, MomentsState(count, mu, nu)
 
     return optax.GradientTransformation(_begin, update)
