@@ -1,0 +1,265 @@
+"""The same comparison in fallline, in torch and in Keras: one job, every side as a user runs it.
+
+The job: ``fallline compare mnist-mlp --optimizers sgd,adam --learning-rates 7 --seeds 3
+--epochs 2``. fallline is timed as the whole command, from the interpreter's start to the report,
+with an empty cache of compilations (cold) and with a filled one (warm). The peers train a few of
+the 42 runs of its search, scaled to all of them. The sides take turns, round after round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import command
+import machine
+import peers
+import reporting
+from command import BenchmarkError, Compared
+from fallline.errors import FalllineError
+from peers import PEERS, PeerRound
+from reporting import Spread, spread
+
+NAME = "compare_peers"
+TASK, DATA, BATCH_SIZE = "mnist-mlp", "mnist", 32
+POINTS, SEEDS = 7, 3
+RATES = {"sgd": 0.01, "adam": 0.001}
+"""The peers' learning rates; both are on the grid of fallline's search."""
+RUNS = dict.fromkeys(RATES, POINTS * SEEDS)
+SAME_ACCURACY = 0.01
+"""Sides whose median validation accuracies differ by more do not train the same thing."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One turn of every side."""
+
+    cold: Compared
+    warm: Compared
+    peers: dict[str, PeerRound]
+
+    @property
+    def others(self) -> list[float | None]:
+        """The cores that other processes took during each measurement."""
+        own = [self.cold.others, self.warm.others]
+        return own + [measured.others for measured in self.peers.values()]
+
+
+def asked(epochs: int) -> list[str]:
+    """The arguments of the command that is timed."""
+    optimizers = ["--optimizers", ",".join(RATES)]
+    size = ["--learning-rates", str(POINTS), "--seeds", str(SEEDS), "--epochs", str(epochs)]
+    return [TASK, *optimizers, *size]
+
+
+def measure(options: argparse.Namespace, folder: Path) -> list[Round]:
+    """All rounds; in every second one the sides come in the opposite order."""
+    peers.check(options.peers_python)
+    data = folder / "data.npz"
+    write_data(data)
+    rounds = []
+    for number in range(options.rounds):
+        machine.wait_until_quiet(options.patience)
+        own = folder / f"round{number}"
+        sides = ["fallline", *options.peers]
+        fallline: tuple[Compared, Compared] | None = None
+        measured: dict[str, PeerRound] = {}
+        for side in sides if number % 2 == 0 else reversed(sides):
+            if side == "fallline":
+                fallline = command.cold_and_warm(asked(options.epochs), own)
+                seconds = " cold, ".join(f"{each.seconds:.1f} s" for each in fallline) + " warm"
+            else:
+                measured[side] = peers.measure(
+                    PEERS[side],
+                    options.peers_python,
+                    data,
+                    rates=RATES,
+                    runs=options.runs,
+                    first_seed=number * options.runs,
+                    epochs=options.epochs,
+                    batch_size=BATCH_SIZE,
+                )
+                seconds = f"{measured[side].scaled(RUNS):.1f} s, scaled"
+            say(f"round {number + 1} of {options.rounds}: {side} {seconds}")
+        assert fallline is not None
+        rounds.append(Round(*fallline, measured))
+    return rounds
+
+
+def write_data(path: Path) -> None:
+    """fallline's own training and validation splits, for the peers."""
+    import numpy as np
+
+    from fallline.data import builtin
+
+    data = builtin.load(DATA)
+    if data.validation is None:
+        raise BenchmarkError(f"the data set {DATA} has no validation split")
+    np.savez(
+        path,
+        train_x=data.train.x,
+        train_y=data.train.y,
+        validation_x=data.validation.x,
+        validation_y=data.validation.y,
+    )
+
+
+def accuracies(rounds: list[Round]) -> dict[str, dict[str, Spread]]:
+    """Validation accuracy at the end of training, by side and optimizer, at the rates of RATES."""
+    own = command.search_figures(rounds[0].cold.folder, RATES)
+    found = {"fallline": {name: spread(values) for name, values in own.items()}}
+    for side in rounds[0].peers:
+        found[side] = {
+            name: spread(
+                [x for each in rounds for x in each.peers[side].values("validation_accuracy", name)]
+            )
+            for name in RATES
+        }
+    return found
+
+
+def strangers(found: dict[str, dict[str, Spread]]) -> list[str]:
+    """The sides whose accuracy is not fallline's, within SAME_ACCURACY."""
+    own = found["fallline"]
+    return [
+        side
+        for side, figures in found.items()
+        if any(abs(figures[name].median - own[name].median) > SAME_ACCURACY for name in RATES)
+    ]
+
+
+def timing_table(rounds: list[Round]) -> str:
+    """Seconds for the job, and how many times faster fallline is, taken within each round."""
+    own = {name: [getattr(each, name).seconds for each in rounds] for name in ("cold", "warm")}
+    rows = [(f"fallline, {name}", spread(times).text(), "", "", "") for name, times in own.items()]
+    for side in rounds[0].peers:
+        peer = PEERS[side]
+        seconds = [each.peers[side].scaled(RUNS) for each in rounds]
+        cold, warm = (
+            spread([theirs / ours for theirs, ours in zip(seconds, times, strict=True)])
+            for times in own.values()
+        )
+        goal = "none"
+        if peer.goal is not None:
+            goal = f"{peer.goal:g}: {'met' if cold.median >= peer.goal else 'not met'}"
+        rows.append((peer.title, spread(seconds).text(), cold.text(), warm.text(), goal))
+    header = ["side", "seconds", "times fallline cold", "times fallline warm", "goal (cold)"]
+    return reporting.markdown_table(header, rows)
+
+
+def accuracy_table(found: dict[str, dict[str, Spread]]) -> str:
+    """Validation accuracy in per cent, a row per side."""
+    titles = {"fallline": "fallline", **{side: peer.title for side, peer in PEERS.items()}}
+    rows = [
+        (titles[side], *(reporting.percent(reached[name]) for name in RATES))
+        for side, reached in found.items()
+    ]
+    header = ["side", *(f"{name} at {rate:g}, %" for name, rate in RATES.items())]
+    return reporting.markdown_table(header, rows)
+
+
+def page(rounds: list[Round], options: argparse.Namespace) -> str:
+    """The results in Markdown."""
+    cold = rounds[0].cold
+    trained = options.runs * len(RATES)
+    found = accuracies(rounds)
+    others = [cores for each in rounds for cores in each.others]
+    return "\n\n".join(
+        [
+            "## A comparison, beside the same trainings in torch and Keras",
+            f"`fallline compare {' '.join(asked(options.epochs))}`: {sum(RUNS.values())} trainings "
+            f"of an MLP 784-128-10 on 50,000 images of MNIST, batch {BATCH_SIZE}, {options.epochs} "
+            f"epochs of {-(-50_000 // BATCH_SIZE):,} steps, each validated on 10,000 images. "
+            "Seconds, and how many times longer than fallline the peers take:",
+            timing_table(rounds),
+            f"fallline's time is that of the whole command: its start, {cold.compile:.1f} s of "
+            f"compilation where the cache is empty, the {cold.searched} trainings, and what the "
+            f"peers are not asked for: {cold.runs - cold.searched} more trainings (grids widened "
+            "where the best point lay on the border, the winners on fresh seeds; "
+            f"{cold.runs} in all), test figures, the timing of steps, the report. The peers' "
+            "start, their imports and their reading of the data are left out. In a round each peer "
+            f"trains {trained} of the {sum(RUNS.values())}, one after the other, half of them per "
+            "optimizer, and the time is scaled. "
+            f"Rounds: {len(rounds)}, in which the sides took turns; the median is given, and the "
+            "smallest to the largest; a ratio is taken within its round.",
+            "Validation accuracy at the end, to see that all sides train the same thing:",
+            accuracy_table(found),
+            f"{reporting.origin(versions(rounds))} {reporting.quietness(others)}",
+        ]
+    )
+
+
+def versions(rounds: list[Round]) -> dict[str, str]:
+    """The peers' libraries and their versions."""
+    return {each.library: each.version for each in rounds[0].peers.values()}
+
+
+def figures(rounds: list[Round], options: argparse.Namespace) -> dict[str, Any]:
+    """Everything measured, for the JSON file."""
+    return {
+        "command": asked(options.epochs),
+        "measured_on": reporting.origin(versions(rounds)),
+        "machine": machine.description(),
+        "scaled_to": RUNS,
+        "peers": {side: asdict(PEERS[side]) for side in options.peers},
+        "scaled_seconds": [
+            {side: measured.scaled(RUNS) for side, measured in each.peers.items()}
+            for each in rounds
+        ],
+        "rounds": [asdict(each) for each in rounds],
+    }
+
+
+def say(text: str) -> None:
+    """Progress, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line; see ``--help``."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument(
+        "--peers-python",
+        type=Path,
+        default=command.ROOT / ".venv-bench" / "bin" / "python",
+        help="python of the environment with benchmarks/requirements.txt",
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--runs", type=int, default=2, help="a peer's trainings per optimizer in a round"
+    )
+    parser.add_argument("--epochs", type=int, default=2)
+    reporting.add_options(parser)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Measure, write, print; 1 where the sides do not train the same thing, 2 for an error."""
+    options = arguments()
+    os.environ.update(command.data_folder())
+    try:
+        with tempfile.TemporaryDirectory(prefix="fallline-bench-") as folder:
+            rounds = measure(options, Path(folder))
+            text, different = page(rounds, options), strangers(accuracies(rounds))
+    except (BenchmarkError, FalllineError) as error:
+        hint = getattr(error, "hint", None)
+        say(f"{NAME}: {error}" + (f"\n  hint: {hint}" if hint else ""))
+        return 2
+    reporting.publish(NAME, figures(rounds, options), text, options)
+    if different:
+        say(
+            f"{NAME}: {', '.join(different)} reached another accuracy than fallline: "
+            "the times compare different trainings"
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
