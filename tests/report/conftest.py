@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from fallline.analysis.reading import Reading, read
+from fallline.records import stable_hash
 from fallline.store.document import (
     FORMAT_VERSION,
     OptimizerDescription,
@@ -138,7 +139,7 @@ def row(rng, name, rate, seed, phase, skill, full_batch, diverged) -> dict[str, 
     loss = 2.3 * np.exp(-speed * time) + 3 * (1 - skill) * (1 + rng.normal(0, 0.05, epochs)) + 0.02
     setting = {} if rate is None else {"learning_rate": rate, "b1": 0.9}
     return {
-        "run_id": f"{abs(hash((name, rate, seed, phase))):016x}"[:16],
+        "run_id": stable_hash(name, rate, seed, phase),
         "optimizer": name,
         "phase": phase,
         "seed": seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 from fallline.analysis.reading import Reading
@@ -66,7 +67,7 @@ def _search(reading: Reading) -> str:
 def _regular(reading: Reading) -> bool:
     """Whether the grids are the half decades around a default, not values that a user named."""
     grids = [grid for grid in reading.document.protocol.learning_rates.values() if len(grid) > 1]
-    ratios = [high / low for grid in grids for low, high in zip(grid, grid[1:], strict=False)]
+    ratios = [high / low for grid in grids for low, high in itertools.pairwise(grid)]
     return bool(ratios) and all(2.8 < ratio < 3.6 for ratio in ratios)
 
 

@@ -60,7 +60,8 @@ def _against(others: list[dict[str, Any]], form: MetricFormat) -> str:
         verb = "is" if len(equal) == 1 else "are"
         clauses.append(f"{listed(equal)} {verb} not distinguishable from it")
     elif not better:
-        worse = "the other is" if len(others) == 1 else f"all {len(others)} others are"
+        counted = {1: "the other is", 2: "both others are"}
+        worse = counted.get(len(others), f"all {len(others)} others are")
         clauses.append(f"{worse} distinguishably worse")
     return "; ".join(clauses)
 
@@ -137,7 +138,6 @@ def _about_divergence(reading: Reading) -> list[str]:
     if total:
         rows = summary[summary["diverged"] > 0].sort_values("diverged", ascending=False)
         names = [f"{row['optimizer']} {row['diverged']}" for row in rows_of(rows)]
-        verb = "run" if total == 1 else "runs"
         of = formats.count(int(summary["runs"].sum()))
-        found.append(f"{total} of {of} {verb} diverged and counted as the worst: {listed(names)}.")
+        found.append(f"{total} of {of} runs diverged and counted as the worst: {listed(names)}.")
     return found
