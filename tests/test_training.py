@@ -12,7 +12,10 @@ import fallline
 from fallline import models
 from fallline.data.dataset import make_dataset
 from fallline.data.files import read_idx
+from fallline.engine.health import EarlyStopping
+from fallline.errors import DataError, InputError
 from fallline.network import named_leaves
+from fallline.records import Status
 
 RECORDS = Path(__file__).parent / "golden"
 FOLDERS = {"mnist": "mnist", "fashion-mnist": "fashion-mnist"}
@@ -86,3 +89,108 @@ def test_float32_trainings_follow_torch(data_dir: Path, golden_dir: Path) -> Non
         losses = _trained(case, data_dir, "float32").step_losses
         np.testing.assert_allclose(losses, peer["loss"], rtol=5e-4)
         np.testing.assert_allclose(losses, case["loss"], rtol=max(5e-4, 1.1 * peer["from_float64"]))
+
+
+@pytest.fixture(scope="module")
+def digits() -> fallline.Task:
+    from fallline import tasks
+
+    return tasks.get("digits-mlp").with_budget(epochs=3)
+
+
+@pytest.fixture(scope="module")
+def trained(digits: fallline.Task) -> fallline.training.Training:
+    return fallline.train(digits, "adam", learning_rate=0.01)
+
+
+def test_history_has_a_row_per_epoch(trained) -> None:
+    history = trained.history
+    assert list(history["epoch"]) == [1, 2, 3]
+    assert history["train_loss"].is_monotonic_decreasing
+    assert {"train_accuracy", "validation_loss", "validation_accuracy"} <= set(history.columns)
+    assert trained.status is Status.DONE
+
+
+def test_evaluation_is_what_the_predictions_say(digits, trained) -> None:
+    test = digits.dataset.test
+    probabilities = trained.predict_proba(test.x)
+    assert probabilities.shape == (len(test), 10)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    figures = trained.evaluate("test")
+    right = np.mean(trained.predict(test.x).astype(int) == test.y)
+    assert figures["accuracy"] == pytest.approx(right)
+    log_loss = -np.log(probabilities[np.arange(len(test)), test.y]).mean()
+    assert figures["loss"] == pytest.approx(log_loss, rel=1e-5)
+    assert trained.evaluate((test.x, test.y)) == pytest.approx(figures)
+
+
+def test_weights_go_through_a_file_unchanged(trained, digits, tmp_path: Path) -> None:
+    path = trained.save(tmp_path / "kept")
+    assert fallline.evaluate(path, digits) == trained.evaluate("test")
+    assert fallline.evaluate(path.parent) == trained.evaluate("test")
+
+
+def test_training_goes_on_from_given_weights(trained, digits, tmp_path: Path) -> None:
+    path = trained.save(tmp_path / "kept")
+    goes_on = [
+        fallline.train(digits, "sgd", initial_weights=given, epochs=1).step_losses
+        for given in (trained, path, trained.weights)
+    ]
+    np.testing.assert_array_equal(goes_on[0], goes_on[1])
+    np.testing.assert_array_equal(goes_on[0], goes_on[2])
+    fresh = fallline.train(digits, "sgd", epochs=1).step_losses
+    assert goes_on[0][0] < 0.5 * fresh[0]
+
+
+def test_weights_of_another_network_are_refused(trained, digits) -> None:
+    weights = trained.weights
+    with pytest.raises(DataError, match="'Dense_1/bias' is missing"):
+        fallline.train(
+            digits, initial_weights={k: v for k, v in weights.items() if k != "Dense_1/bias"}
+        )
+    with pytest.raises(DataError, match="'Dense_7/bias' is not part of the network"):
+        fallline.train(digits, initial_weights={**weights, "Dense_7/bias": np.zeros(3)})
+    with pytest.raises(DataError, match=r"'Dense_1/bias' have shape \(3,\)"):
+        fallline.train(digits, initial_weights={**weights, "Dense_1/bias": np.zeros(3)})
+
+
+def test_early_stopping_ends_the_training(digits) -> None:
+    # No epoch improves the training loss by 10: the second and third wait, then it stops.
+    stopping = EarlyStopping("train_loss", min_delta=10.0, patience=2)
+    training = fallline.train(digits, epochs=10, early_stopping=stopping)
+    assert training.status is Status.STOPPED_EARLY
+    assert training.result.epochs_trained == 3
+
+
+def test_a_weight_decay_that_is_set_is_applied(digits) -> None:
+    plain = fallline.train(digits, "sgd", epochs=1)
+    decayed = fallline.train(digits, "sgd", epochs=1, hyperparameters={"weight_decay": 0.5})
+    norms = [np.linalg.norm(each.weights["Dense_0/kernel"]) for each in (plain, decayed)]
+    assert norms[1] < 0.95 * norms[0]
+
+
+def test_predictions_of_a_regression_are_in_the_targets_units() -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(300, 3)).astype(np.float32)
+    y = 5000 + 1000 * x @ np.array([1.0, -2.0, 0.5])
+    split = {"target_scaling": True, "kind": "regression"}
+    task = fallline.Task(models.MLP(1, (32,)), (x, y), name="price", epochs=40, split=split)
+    training = fallline.train(task, learning_rate=0.01)
+    figures = training.evaluate("test")
+    test = task.dataset.test
+    error = np.sqrt(np.mean((training.predict(test.x) - test.y) ** 2))
+    assert figures["rmse"] == pytest.approx(error, rel=1e-4)
+    assert figures["rmse"] < 0.1 * np.std(y)
+
+
+def test_wrong_input_is_told(digits, trained) -> None:
+    with pytest.raises(InputError, match="unknown precision 'float16'"):
+        fallline.train(digits, precision="float16")
+    with pytest.raises(InputError, match="unknown split 'tests'"):
+        trained.evaluate("tests")
+    with pytest.raises(DataError, match=r"examples of shape \(5,\)"):
+        trained.predict(np.zeros((2, 5)))
+    with pytest.raises(DataError, match="label 'eleven'"):
+        trained.evaluate((digits.dataset.test.x[:1], ["eleven"]))
+    with pytest.raises(DataError, match="no weights at"):
+        fallline.evaluate("lost.safetensors", digits)

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Task": "fallline.tasks",
     "Dataset": "fallline.data.dataset",
+    "prepare": "fallline.engine.devices",
     "compare": "fallline.api",
     "train": "fallline.api",
     "evaluate": "fallline.api",
@@ -17,11 +18,22 @@ _HOMES = {
     "Study": "fallline.results",
 }
 
-__all__ = ["Dataset", "Study", "Task", "__version__", "compare", "evaluate", "open_study", "train"]
+__all__ = [
+    "Dataset",
+    "Study",
+    "Task",
+    "__version__",
+    "compare",
+    "evaluate",
+    "open_study",
+    "prepare",
+    "train",
+]
 
 if TYPE_CHECKING:
     from fallline.api import compare, evaluate, train
     from fallline.data.dataset import Dataset
+    from fallline.engine.devices import prepare
     from fallline.results import Study, open_study
     from fallline.tasks import Task
 

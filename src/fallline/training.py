@@ -138,10 +138,11 @@ def train(
     smallest_batch_check(task, batch_size)
     whole_number("seed", seed, least=0)
     task = replace(task, data=task.dataset, dtype=precision)
-    branch = Branch(chosen, tuple(sorted((options or {}).items())))
+    settings = dict(hyperparameters or {})
+    branch = Branch(chosen, tuple(sorted(chosen.options_for(settings, options).items())))
     run = Run(
         chosen.name,
-        chosen.complete(hyperparameters or {}),
+        chosen.complete(settings),
         seed,
         "final",
         task.epochs,
