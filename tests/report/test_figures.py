@@ -74,7 +74,23 @@ def test_an_exploding_loss_does_not_flatten_the_others(make_reading):
 
     reading = make_reading(optimizers=("adam", "nadam", "sgd"), edit=explode)
     chart = next(c for c in figures.curve_charts(reading) if c.key == "validation_loss")
-    assert chart.axis.high < 10
+    usual = [line.mean[0] for line in chart.series if line.optimizer != "sgd"]
+    assert max(usual) < chart.axis.high <= 40 * max(usual)
+
+
+def test_a_slow_optimizer_is_drawn_among_fast_ones(make_reading):
+    def slow(runs):
+        losses = [
+            np.full_like(c, 2.2) if name == "sgd" else c / 10
+            for c, name in zip(runs["validation_loss"], runs["optimizer"], strict=True)
+        ]
+        return runs.assign(validation_loss=losses)
+
+    reading = make_reading(optimizers=("adam", "nadam", "eadam", "sgd"), edit=slow)
+    chart = next(c for c in figures.curve_charts(reading) if c.key == "validation_loss")
+    line = next(line for line in chart.series if line.optimizer == "sgd")
+    assert chart.axis.high >= 2.2
+    np.testing.assert_allclose(chart.axis.place(line.mean), line.mean)
 
 
 def test_losses_of_zero_have_a_place(make_reading):

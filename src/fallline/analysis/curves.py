@@ -105,7 +105,8 @@ def _spread(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     mean = np.where(finite, matrix, 0.0).sum(axis=0) / np.maximum(count, 1)
     low = np.where(finite, matrix, math.inf).min(axis=0, initial=math.inf)
     high = np.where(finite, matrix, -math.inf).max(axis=0, initial=-math.inf)
-    return tuple(np.where(some, values, math.nan) for values in (mean, low, high))  # type: ignore[return-value]
+    mean[~some] = low[~some] = high[~some] = math.nan
+    return mean, low, high
 
 
 def _padded(values: np.ndarray, length: int) -> np.ndarray:

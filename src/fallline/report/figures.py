@@ -125,7 +125,6 @@ def _curve_chart(reading: Reading, figure: str, title: str, metric: bool) -> Cha
             series.append(Series(name, epochs, mean, low, high, np.zeros(len(own)), seeds))
     task = reading.document.task
     examples = task.train_examples if figure.startswith("train") else task.validation_examples
-    first = np.array([line.mean[0] for line in series])
     return Chart(
         key=figure,
         title=title,
@@ -133,9 +132,20 @@ def _curve_chart(reading: Reading, figure: str, title: str, metric: bool) -> Cha
         x_log=False,
         y_title=title.lower() if not metric else title.split(" ", 1)[1],
         metric=metric,
-        axis=_axis(reading, metric, series, examples, most=2.0 * _median(first)),
+        axis=_axis(reading, metric, series, examples, most=_ceiling(series)),
         series=tuple(series),
     )
+
+
+def _ceiling(series: list[Series]) -> float:
+    """The largest value worth drawing: spikes and explosions must not flatten the curves.
+
+    Most curves are drawn from their first epoch, and every one near its lowest point, unless
+    that is thirty times what the others start from.
+    """
+    usual = _median(np.array([line.mean[0] for line in series]))
+    lowest = [np.nanmin(line.mean) for line in series]
+    return min(max(2.0 * usual, 1.5 * max(lowest, default=0.0)), 30.0 * usual)
 
 
 def sensitivity_chart(reading: Reading) -> Chart | None:
