@@ -67,7 +67,8 @@ def test_p_values_are_corrected_for_the_number_of_optimizers():
     frame = final_frame({"best": BEST} | dict.fromkeys(names, close))
     many = compare_to_best(frame, ["best", *names], higher_is_better=True)
     assert alone[1].relation is Relation.WORSE
-    assert many[1].relation is Relation.NOT_DISTINGUISHABLE
+    assert many[1].relation is Relation.PROBABLY_WORSE
+    assert not many[1].relation.distinguishable
     assert many[1].p_value == pytest.approx(10 * alone[1].p_value)
 
 

@@ -228,10 +228,10 @@ def test_listings(tmp_path: Path, command: str) -> None:
 def test_help_of_every_command_is_quick_to_import(tmp_path: Path) -> None:
     for command in ([], ["compare"], ["train"], ["evaluate"], ["optimizers"], ["doctor"]):
         code = (
-            "import sys; sys.argv = ['fallline', *%r, '--help']\n"
+            f"import sys; sys.argv = ['fallline', *{command!r}, '--help']\n"
             "from fallline.cli.app import main\n"
             "try:\n    main()\nfinally:\n"
-            "    print('loaded', sorted({'jax', 'pandas', 'flax'} & set(sys.modules)))" % (command,)
+            "    print('loaded', sorted({'jax', 'pandas', 'flax'} & set(sys.modules)))"
         )
         done = subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True

@@ -21,6 +21,8 @@ class Relation(enum.StrEnum):
 
     BEST = "best"
     WORSE = "worse"
+    PROBABLY_WORSE = "probably worse"
+    """Its own interval leaves out zero, but not surely among so many: more seeds would tell."""
     BETTER = "better"
     NOT_DISTINGUISHABLE = "not distinguishable"
     DIVERGED = "diverged"
@@ -31,7 +33,7 @@ class Relation(enum.StrEnum):
         """None where nothing can be said: the best itself, or too few seeds."""
         if self in (Relation.BEST, Relation.UNKNOWN):
             return None
-        return self is not Relation.NOT_DISTINGUISHABLE
+        return self not in (Relation.NOT_DISTINGUISHABLE, Relation.PROBABLY_WORSE)
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,10 @@ def _judge(
     mean, low, high, seeds = test.interval
     if not math.isfinite(p_value):
         relation = Relation.UNKNOWN
-    elif p_value >= LEVEL:
-        relation = Relation.NOT_DISTINGUISHABLE
-    else:
+    elif p_value < LEVEL:
         relation = Relation.BETTER if (mean > 0) == higher_is_better else Relation.WORSE
+    elif (high < 0) if higher_is_better else (low > 0):
+        relation = Relation.PROBABLY_WORSE
+    else:
+        relation = Relation.NOT_DISTINGUISHABLE
     return Comparison(name, relation, mean, low, high, p_value, seeds)

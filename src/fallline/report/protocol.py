@@ -101,7 +101,9 @@ def _statistics(reading: Reading) -> str:
         "how much another seed would change the figure, not how much other data would. An "
         "optimizer is called distinguishable from the best where a paired t-test on test figures "
         "rejects at 5 %, after Holm's correction for the number of optimizers. Not "
-        "distinguishable means that these seeds cannot tell, not that the two are equal."
+        "distinguishable means that these seeds cannot tell, not that the two are equal. "
+        "Probably worse: the difference's own interval leaves out zero, yet the corrected test "
+        "does not reject."
     )
 
 

@@ -107,7 +107,7 @@ def standing(row: Mapping[str, Any], form: formats.MetricFormat) -> str:
     relation = row["relation"]
     if relation == Relation.DIVERGED:
         return f"{row['final_diverged']} of {row['seeds']} diverged"
-    if relation in (Relation.WORSE, Relation.BETTER):
+    if relation in (Relation.WORSE, Relation.PROBABLY_WORSE, Relation.BETTER):
         return f"{relation} ({form.difference(row['difference'])})"
     return relation or "not yet measured"
 

@@ -45,6 +45,7 @@ def _against(others: list[dict[str, Any]], form: MetricFormat) -> str:
     """What the tests say of the others, in one clause."""
     named = {relation: _names(others, relation) for relation in Relation}
     better, equal = named[Relation.BETTER], named[Relation.NOT_DISTINGUISHABLE]
+    maybe = named[Relation.PROBABLY_WORSE]
     if named[Relation.UNKNOWN]:
         return "with fewer than two fresh seeds, whether the others differ cannot be told"
     clauses = []
@@ -59,7 +60,10 @@ def _against(others: list[dict[str, Any]], form: MetricFormat) -> str:
     elif equal:
         verb = "is" if len(equal) == 1 else "are"
         clauses.append(f"{listed(equal)} {verb} not distinguishable from it")
-    elif not better:
+    if maybe:
+        verb = "is" if len(maybe) == 1 else "are"
+        clauses.append(f"{listed(maybe)} {verb} probably worse")
+    if not (better or equal or maybe):
         counted = {1: "the other is", 2: "both others are"}
         worse = counted.get(len(others), f"all {len(others)} others are")
         clauses.append(f"{worse} distinguishably worse")
@@ -97,6 +101,7 @@ def warnings(reading: Reading) -> list[str]:
             "this ranks the defaults as much as the optimizers."
         )
     found += _about_seeds(len(protocol.final_seeds))
+    found += _about_doubt(reading)
     found += _about_borders(reading)
     found += _about_divergence(reading)
     return found
@@ -108,6 +113,17 @@ def _about_seeds(seeds: int) -> list[str]:
     if seeds < FEW_SEEDS:
         return [f"With only {seeds} fresh seeds the intervals are wide; add seeds to tell more."]
     return []
+
+
+def _about_doubt(reading: Reading) -> list[str]:
+    doubtful = _names(rows_of(reading.measured), Relation.PROBABLY_WORSE)
+    if not doubtful:
+        return []
+    verb = "falls" if len(doubtful) == 1 else "fall"
+    return [
+        f"{listed(doubtful)} {verb} short of the best by more than the seeds' spread, but not by "
+        "enough to be sure among so many optimizers; more fresh seeds would tell."
+    ]
 
 
 def _about_borders(reading: Reading) -> list[str]:

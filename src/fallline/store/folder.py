@@ -1,4 +1,4 @@
-"""A study's folder: ``study.toml``, ``parts/``, ``timing.toml``; one writer, any number of readers."""
+"""A study's folder: ``study.toml``, ``parts/``, ``timing.toml``; one writer, many readers."""
 
 from __future__ import annotations
 
