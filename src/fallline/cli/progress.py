@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fallline.records import Run
     from fallline.study import PhaseBegan, Planned
 
+LEAST_SHARE = 0.02
+"""Of a study, before its time left is worth telling."""
 LINE_SECONDS = 2.0
 """In a pipe: at most one line in this time."""
 
@@ -79,14 +81,14 @@ class StudyProgress:
         self.phase = event.name
         if event.name == "timing":
             return
+        if self._training_since is None:
+            self._training_since = time.monotonic()
         self._promised += len(event.runs)
         for run in event.runs:
             self.optimizers[run.optimizer].total += 1
 
     def _advanced(self, event: Advanced) -> None:
         self.waiting = ""
-        if self._training_since is None:
-            self._training_since = time.monotonic()
         for run, epoch, figures in zip(event.runs, event.epochs, event.figures, strict=True):
             self._trained[run.run_id] = epoch
             own = self.optimizers[run.optimizer]
@@ -125,8 +127,8 @@ class StudyProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """By the speed so far; None before anything is trained."""
-        if self._training_since is None or self.share <= 0:
+        """By the speed so far; None before enough is trained to tell."""
+        if self._training_since is None or self.share < LEAST_SHARE:
             return None
         elapsed = time.monotonic() - self._training_since
         return elapsed * (1 - self.share) / self.share
@@ -176,11 +178,12 @@ def setting_text(name: str, rate: float | None) -> str:
 
 def duration_text(seconds: float) -> str:
     """Seconds as ``8 s``, ``3:05 min`` or ``1:10 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 5940:
-        return f"{seconds // 60:.0f}:{seconds % 60:02.0f} min"
-    return f"{seconds // 3600:.0f}:{seconds % 3600 // 60:02.0f} h"
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
 
 
 class Watch(Protocol):

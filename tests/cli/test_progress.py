@@ -1,0 +1,114 @@
+"""What a study says while it runs, by the events alone."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from fallline import optimizers
+from fallline.cli import progress
+from fallline.engine.population import Advanced, Finished
+from fallline.records import Run
+from fallline.study import Compiling, PhaseBegan, Planned
+
+
+def _run(optimizer: str, seed: int, rate: float = 0.01) -> Run:
+    return Run(optimizer, {"learning_rate": rate}, seed, "search", 10)
+
+
+RUNS = tuple(_run(name, seed) for name in ("sgd", "adam") for seed in range(5))
+
+
+def _finished(run: Run, diverged_step: int = -1) -> Finished:
+    return Finished(SimpleNamespace(run=run, diverged_step=diverged_step))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    now = SimpleNamespace(seconds=100.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now.seconds)
+    return now
+
+
+@pytest.fixture
+def state(clock) -> progress.StudyProgress:
+    begun = progress.StudyProgress()
+    task = SimpleNamespace(metric="accuracy", higher_is_better=True, epochs=10)
+    chosen = (optimizers.get("sgd"), optimizers.get("adam"))
+    begun.take(Planned(task, chosen, Path("study"), stored=3))  # type: ignore[arg-type]
+    begun.take(PhaseBegan("search", RUNS))
+    return begun
+
+
+def test_runs_are_counted_by_optimizer(state) -> None:
+    for run in RUNS[:3]:
+        state.take(_finished(run))
+    state.take(_finished(RUNS[5], diverged_step=7))
+    assert (state.done, state.total) == (4, 10)
+    assert state.optimizers["sgd"].done == 3
+    assert state.optimizers["adam"].diverged == 1
+
+
+def test_time_left_follows_the_epochs_trained(state, clock) -> None:
+    assert state.seconds_left is None
+    clock.seconds += 6
+    # 5 of 10 runs are half way: a quarter of all epochs in 6 s, so 18 s more.
+    state.take(Advanced(RUNS[:5], (5,) * 5, ((1.0, 0.5, 1.0, 0.6),) * 5))
+    assert state.share == pytest.approx(0.25)
+    assert state.seconds_left == pytest.approx(18)
+    state.take(_finished(RUNS[0]))
+    assert state.share == pytest.approx(0.3)
+
+
+def test_the_best_figure_so_far_is_kept_with_its_setting(state) -> None:
+    figures = [(1, 0.1, 1, value) for value in (0.5, 0.9, math.nan)]
+    state.take(Advanced((RUNS[0], _run("sgd", 1, 0.1), RUNS[2]), (1, 1, 1), tuple(figures)))
+    state.take(Advanced((RUNS[5],), (2,), ((1, 0.1, 1, 0.8),)))
+    assert state.leader is not None
+    assert state.leader[0] == "sgd"
+    assert "best validation accuracy 90.0 % (sgd at 0.1)" in state.line()
+
+
+def test_lower_is_better_for_an_error(state) -> None:
+    state.higher_is_better, state.metric = False, "rmse"
+    state.take(Advanced((RUNS[0], RUNS[5]), (1, 1), ((1, 1, 1, 0.7), (1, 1, 1, 0.6))))
+    assert "best validation rmse 0.6 (adam at 0.01)" in state.line()
+
+
+def test_waiting_for_a_compilation_is_said(state) -> None:
+    state.take(Compiling(("sgd", "adam")))
+    assert "compiling for 2 optimizers" in state.line()
+    state.take(Advanced(RUNS[:1], (1,), ((1, 1, 1, 0.7),)))
+    assert "compiling" not in state.line()
+
+
+def test_an_interruption_counts_what_was_stored_before(state) -> None:
+    state.take(_finished(RUNS[0]))
+    assert progress.interruption(state).startswith("stopped: 4 finished runs are stored in study;")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(8.4, "8 s"), (185, "3:05 min"), (4200, "1:10 h"), (7199, "1:59 h")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert progress.duration_text(seconds) == text
+
+
+def test_the_live_picture_names_every_optimizer(state) -> None:
+    screen = io.StringIO()
+    watch = progress.LiveWatch(Console(file=screen, force_terminal=True, width=100))
+    watch.progress = state
+    state.take(Advanced(RUNS[:1], (4,), ((1, 1, 1, 0.75),)))
+    watch.close()
+    console = Console(file=io.StringIO(), width=100)
+    console.print(watch._draw())
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "sgd" in drawn
+    assert "4/10" in drawn
+    assert "75.0 %" in drawn
+    assert "0/5" in drawn
