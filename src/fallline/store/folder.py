@@ -54,7 +54,7 @@ class StudyFolder:
             study = cls.open(folder)
             _check_same(study.document, document, folder)
         else:
-            if folder.is_dir() and any(folder.iterdir()):
+            if folder.is_dir() and _holds_anything(folder):
                 raise StudyError(
                     f"the folder {str(folder)!r} is not empty and holds no study",
                     hint="give --out a folder that is new or empty",
@@ -75,7 +75,7 @@ class StudyFolder:
             ) from None
         except OSError as error:
             raise _no_permission(self.path, error) from error
-        for torn in (self.path / _PARTS).glob("*.tmp"):
+        for torn in (*self.path.glob("*.toml.tmp"), *(self.path / _PARTS).glob("*.tmp")):
             torn.unlink()
 
     def close(self) -> None:
@@ -111,6 +111,14 @@ class StudyFolder:
         return parts.read(self.path / _PARTS).to_pandas()
 
 
+def _holds_anything(folder: Path) -> bool:
+    """Whether there is more in ``folder`` than a writer leaves that was killed as it began."""
+    names = {path.name for path in folder.iterdir()}
+    names -= {f"{_DOCUMENT}.tmp", _LOCK}
+    begun = names <= {_PARTS} and not any((folder / _PARTS).glob("*"))
+    return bool(names) and not begun
+
+
 def _write(path: Path, record: msgspec.Struct) -> None:
     text = tomli_w.dumps(_without_none(msgspec.to_builtins(record)))
     temporary = path.with_suffix(".toml.tmp")
@@ -129,12 +137,22 @@ def _without_none(tree: Any) -> Any:
 
 
 def _read(path: Path, kind: type[Any]) -> Any:
+    """The record in a TOML file; a :class:`StudyError` says why there is none."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as error:
+        tree = msgspec.toml.decode(path.read_bytes())
+        version = tree.get("format_version", FORMAT_VERSION)
+        if version != FORMAT_VERSION:
+            raise StudyError(
+                f"{str(path)!r} is in study format {version}",
+                hint=f"this fallline reads format {FORMAT_VERSION}; "
+                "read the study with the version that wrote it",
+            )
+        return msgspec.convert(tree, kind)
+    except (msgspec.MsgspecError, ValueError, OSError) as error:
         raise StudyError(
-            f"{str(path)!r} cannot be read: {error}",
-            hint=f"this fallline reads study format {FORMAT_VERSION}",
+            f"{str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}",
+            hint="it was changed or damaged after fallline wrote it: bring back a copy, "
+            "or begin a study in another folder",
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,11 @@ def save(path: Path | str, arrays: Mapping[str, np.ndarray], about: Mapping[str,
 
     path = Path(path)
     temporary = path.with_suffix(path.suffix + ".tmp")
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # np.ascontiguousarray would make a scalar an array of one axis.
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     save_file(contiguous, temporary, metadata=dict(about))
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
     rename_durably(temporary, path)
 
 
