@@ -10,6 +10,8 @@ from typing import Literal
 from fallline.errors import InputError
 
 HALF_DECADE = math.sqrt(10.0)
+MOST_POINTS = 99
+"""Half decades to either side that no figure of a training outlives."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ def log_grid(centre: float, points: int, *, step: float = HALF_DECADE) -> tuple[
     With an even number of points the additional one lies above the centre. Values are rounded
     to two significant digits.
     """
-    if points < 1:
-        raise InputError(f"a grid needs at least 1 point, got {points}")
+    if not 1 <= points <= MOST_POINTS:
+        raise InputError(f"a grid takes 1 to {MOST_POINTS} points, got {points}")
     below = (points - 1) // 2
     return tuple(two_digits(centre * step**k) for k in range(-below, points - below))
 

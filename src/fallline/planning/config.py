@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import numbers
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,14 +39,16 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "seeds", "final_seeds"):
-            whole_number(name, getattr(self, name), least=1)
+            checked = whole_number(name, getattr(self, name), least=1)
+            object.__setattr__(self, name, checked)
         if isinstance(self.learning_rates, tuple):
             if not self.learning_rates:
                 raise InputError("no learning rate was given", hint="for example 0.001,0.01")
             for rate in self.learning_rates:
                 positive_rate(rate)
         else:
-            whole_number("learning_rates", self.learning_rates, least=1)
+            checked = whole_number("learning_rates", self.learning_rates, least=1)
+            object.__setattr__(self, "learning_rates", checked)
 
     @property
     def search_seeds(self) -> tuple[int, ...]:
@@ -57,10 +61,10 @@ class StudyConfig:
 
 def whole_number(name: str, value: Any, *, least: int) -> int:
     """``value`` if it is a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         option = "--" + name.replace("_", "-")
         raise InputError(f"{option} must be a whole number of at least {least}, got {value!r}")
-    return value
+    return int(value)
 
 
 def positive_rate(rate: float) -> float:
@@ -76,7 +80,7 @@ def positive_rate(rate: float) -> float:
 def learning_rates_from(text: str) -> int | tuple[float, ...]:
     """``"7"`` is a number of points; ``"0.001,0.01"`` or ``"1e-3"`` are the values."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if len(parts) == 1 and parts[0].lstrip("+-").isdigit():
+    if len(parts) == 1 and re.fullmatch("[+-]?[0-9]+", parts[0]):
         return whole_number("learning_rates", int(parts[0]), least=1)
     return rates(parts)
 
