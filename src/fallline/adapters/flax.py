@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 from flax import nnx
-from flax.errors import InvalidRngError
+from flax.errors import FlaxError, InvalidRngError
+from jax import lax
 
 from fallline.adapters.pure import Layer, PureModel
 from fallline.convolution import conv_general_dilated
@@ -20,6 +21,9 @@ from fallline.errors import InputError
 
 _FLAGS = {"train": True, "training": True, "deterministic": False, "use_running_average": False}
 """Arguments by which modules are told that they are training, and their value when they are."""
+
+_MISFITS = (TypeError, ValueError, IndexError, FlaxError)
+"""What modules raise for examples of a shape that they were not written for."""
 
 
 def from_linen(module: nn.Module, input_shape: tuple[int, ...], dtype: str) -> PureModel:
@@ -39,10 +43,11 @@ def from_linen(module: nn.Module, input_shape: tuple[int, ...], dtype: str) -> P
         x = jnp.zeros(example.shape, example.dtype)
         variables = dict(module.init(keys, x, **flags(False)))
         params = variables.pop("params", {})
-        return jax.tree.map(lambda leaf: leaf.astype(dtype), params), variables
+        return _cast(params, dtype), _cast(variables, dtype)
 
     def apply(params: Any, state: Any, key: Any, x: jax.Array, train: bool) -> tuple[Any, Any]:
-        rngs = None if key is None else {"dropout": key}
+        # Flax takes "params" for every stream of random numbers that is not named here.
+        rngs = None if key is None else {"params": jax.random.fold_in(key, 1), "dropout": key}
         variables = {"params": params, **state}
         with nn.intercept_methods(_fast_convolutions):
             if train and state:
@@ -51,11 +56,13 @@ def from_linen(module: nn.Module, input_shape: tuple[int, ...], dtype: str) -> P
 
     try:
         params, state = jax.eval_shape(init, jax.random.key(0))
-    except (TypeError, ValueError) as error:
+        needs_key = _draws(
+            lambda: jax.eval_shape(
+                lambda p, s, x: apply(p, s, None, x, True), params, state, example
+            )
+        )
+    except _MISFITS as error:
         raise _does_not_take(type(module).__name__, input_shape, error) from error
-    needs_key = _draws(
-        lambda: jax.eval_shape(lambda p, s, x: apply(p, s, None, x, True), params, state, example)
-    )
     identity = f"{type(module).__module__}.{type(module).__qualname__} {module!r}"
     return PureModel(
         init,
@@ -83,32 +90,61 @@ def from_nnx(
             f"{name} made a {type(model).__name__}, not a Flax NNX module",
             hint="pass a Flax linen module, or a function of rngs that makes an NNX module",
         )
-    graph, param_shapes, state_shapes = nnx.split(model, nnx.Param, ...)
+    graph, param_shapes, stream_shapes, state_shapes = nnx.split(
+        model, nnx.Param, nnx.RngState, ...
+    )
     example = jax.ShapeDtypeStruct((2, *input_shape), dtype)
 
     def init(key: jax.Array) -> tuple[Any, Any]:
-        _, params, state = nnx.split(make(nnx.Rngs(key)), nnx.Param, ...)
-        params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
-        return nnx.to_pure_dict(params), nnx.to_pure_dict(state)
+        _, params, _, state = nnx.split(make(nnx.Rngs(key)), nnx.Param, nnx.RngState, ...)
+        return _cast(nnx.to_pure_dict(params), dtype), _cast(nnx.to_pure_dict(state), dtype)
 
     def apply(params: Any, state: Any, key: Any, x: jax.Array, train: bool) -> tuple[Any, Any]:
         # Shared references would tie the traced copy to the outer one: copy=True cuts them.
         live_params, live_state = _refill(param_shapes, params), _refill(state_shapes, state)
-        live = nnx.merge(graph, live_params, live_state, copy=True)
+        streams = _streams(stream_shapes, key)
+        live = nnx.merge(graph, live_params, streams, live_state, copy=True)
         live.train() if train else live.eval()
         for _, inner in nnx.iter_modules(live):
-            if isinstance(inner, nnx.Conv):
+            own = isinstance(inner, nnx.Conv) and inner.conv_general_dilated
+            if own is lax.conv_general_dilated:
                 inner.conv_general_dilated = conv_general_dilated
-        outputs = live(x)  # type: ignore[operator]
-        return outputs, nnx.to_pure_dict(nnx.split(live, nnx.Param, ...)[2])
+        outputs = live(x)
+        return outputs, nnx.to_pure_dict(nnx.split(live, nnx.Param, nnx.RngState, ...)[3])
 
     try:
         shapes = jax.eval_shape(init, jax.random.key(0))
         jax.eval_shape(lambda p, s, x: apply(p, s, None, x, False), *shapes, example)
-    except (TypeError, ValueError) as error:
+    except _MISFITS as error:
         raise _does_not_take(name, input_shape, error) from error
     identity = _without_addresses(f"{name} {graph} {shapes[0]}")
-    return PureModel(init, apply, False, _nnx_layers(shapes[0]), identity)
+    kinds = {path: type(inner).__name__ for path, inner in nnx.iter_modules(model)}
+    needs_key = bool(jax.tree.leaves(stream_shapes))
+    return PureModel(init, apply, needs_key, _nnx_layers(shapes[0], kinds), identity)
+
+
+def _cast(tree: Any, dtype: str) -> Any:
+    """``tree`` with its floats in ``dtype``; counters and masks stay what they are."""
+    return jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, tree
+    )
+
+
+def _streams(shapes: Any, key: jax.Array | None) -> Any:
+    """A module's streams of random numbers, begun anew from ``key``, each with a key of its own.
+
+    They are no part of the model's state: what a step draws follows from its key alone. Without a
+    key nothing is drawn, and any key will do.
+    """
+    key = jax.random.key(0) if key is None else key
+    leaves, form = jax.tree.flatten(shapes)
+    filled = [
+        jax.random.fold_in(key, number)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        else jnp.zeros(leaf.shape, leaf.dtype)
+        for number, leaf in enumerate(leaves)
+    ]
+    return jax.tree.unflatten(form, filled)
 
 
 def _refill(template: Any, values: Any) -> Any:
@@ -161,10 +197,11 @@ def _linen_layers(
         for part in context.module.path:
             own = own.get(part, {})
         direct = {name: leaf for name, leaf in own.items() if hasattr(leaf, "shape")}
-        if context.method_name == "__call__" and direct:
-            name = "/".join(context.module.path) or "model"
-            kind = type(context.module).__name__
-            seen.append(Layer(name, kind, tuple(outputs.shape[1:]), _count(direct)))
+        name = "/".join(context.module.path) or "model"
+        known = any(layer.name == name for layer in seen)  # shared: its weights count once
+        if context.method_name == "__call__" and direct and not known:
+            shape = tuple(outputs.shape[1:]) if hasattr(outputs, "shape") else None
+            seen.append(Layer(name, type(context.module).__name__, shape, _count(direct)))
         return outputs
 
     def call(p: Any, s: Any, x: jax.Array) -> Any:
@@ -175,10 +212,16 @@ def _linen_layers(
     return tuple(seen)
 
 
-def _nnx_layers(params: Any, path: tuple[str, ...] = ()) -> tuple[Layer, ...]:
+def _nnx_layers(
+    params: Any, kinds: dict[tuple[Any, ...], str], path: tuple[Any, ...] = ()
+) -> tuple[Layer, ...]:
     direct = {name: leaf for name, leaf in params.items() if not isinstance(leaf, dict)}
-    layers = (Layer(".".join(path) or "model", "Module", None, _count(direct)),) if direct else ()
-    for name, inner in params.items():
+    name = ".".join(map(str, path)) or "model"
+    kind = kinds.get(path, "Module")
+    layers: tuple[Layer, ...] = ()
+    if direct:
+        layers = (Layer(name, kind, None, _count(direct)),)
+    for part, inner in params.items():
         if isinstance(inner, dict):
-            layers += _nnx_layers(inner, (*path, str(name)))
+            layers += _nnx_layers(inner, kinds, (*path, part))
     return layers
