@@ -41,6 +41,11 @@ class StudyConfig:
         for name in ("epochs", "batch_size", "seeds", "final_seeds"):
             checked = whole_number(name, getattr(self, name), least=1)
             object.__setattr__(self, name, checked)
+        if len(self.search_seeds) > FIRST_FINAL_SEED:
+            raise InputError(
+                f"--seeds must be at most {FIRST_FINAL_SEED}, got {self.seeds}",
+                hint="the seeds from there on are fresh ones, for the final runs",
+            )
         if isinstance(self.learning_rates, tuple):
             if not self.learning_rates:
                 raise InputError("no learning rate was given", hint="for example 0.001,0.01")
