@@ -38,10 +38,10 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="The task's own if not given.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="The task's own if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and shuffling.")] = 0,
-    stop_on: Annotated[
+    monitor: Annotated[
         str | None,
         typer.Option(
-            help="Stop early on this figure: train_loss, train_metric, validation_loss or "
+            help="Stop early when this figure no longer improves: train_loss, train_metric, validation_loss or "
             "validation_metric."
         ),
     ] = None,
@@ -75,8 +75,8 @@ def train(
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
     made = made.with_budget(epochs=epochs, batch_size=batch_size)
     stopping = None
-    if stop_on is not None:
-        stopping = EarlyStopping(stop_on, min_delta, patience)
+    if monitor is not None:
+        stopping = EarlyStopping(monitor, min_delta, patience)
     optimizers.get(optimizer).complete(settings)  # a wrong one is refused before all else
     if not quiet:
         print(_heading(made))

@@ -149,13 +149,10 @@ class Population:
             check_vma=False,
         )
         inputs = (rows, carry, fresh, asked, self._initial, self._train, self._validation)
-        options: dict[str, Any] = (
-            {"xla_backend_optimization_level": 1} if self.devices.maps_runs else {}
-        )
         self._call = (
             jax.jit(mapped, donate_argnums=(1,))
             .lower(*inputs, self._orders(0))
-            .compile(compiler_options=options)
+            .compile()
         )
         self.compile_seconds += time.perf_counter() - began
 
