@@ -136,11 +136,11 @@ class Study:
 
     def report(self, path: Path | str | None = None) -> Path:
         """Write the page that opens offline; returns its path (``report.html`` in the folder)."""
-        from fallline.report import page
+        from fallline.report.page import render
 
         target = self.path / REPORT_NAME if path is None else Path(path)
         try:
-            target.write_text(page.render(self.reading), encoding="utf-8")
+            target.write_text(render(self.reading), encoding="utf-8")
         except OSError as error:
             raise StudyError(
                 f"cannot write the report {str(target)!r}: {error.strerror or error}",

@@ -41,8 +41,8 @@ def train(
     monitor: Annotated[
         str | None,
         typer.Option(
-            help="Stop early when this figure no longer improves: train_loss, train_metric, validation_loss or "
-            "validation_metric."
+            help="Stop early when this figure no longer improves: train_loss, train_metric, "
+            "validation_loss or validation_metric."
         ),
     ] = None,
     min_delta: Annotated[float, typer.Option(help="The least improvement that counts.")] = 0.0,
