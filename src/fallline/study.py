@@ -120,6 +120,7 @@ def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> St
             target=task.target,
             licence=data.licence,
             source=data.source,
+            notes=data.notes,
             fingerprint=task.fingerprint,
         ),
         protocol=Protocol(

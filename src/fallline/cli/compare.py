@@ -111,7 +111,8 @@ def show(study: Study, report: Any) -> None:
         terminal.print(table, markup=False)
     else:
         print(plain_table(columns, text.rows))
-    lines = [*text.notes, "", study.verdict]
+    lines = [*text.notes, *(f"Data: {note}" for note in study.document.task.notes)]
+    lines += ["", study.verdict]
     lines += [f"  note: {warning}" for warning in study.warnings]
     print("\n".join([*lines, "", f"study:  {study.path}", f"report: {report}"]))
 

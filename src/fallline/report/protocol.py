@@ -27,7 +27,12 @@ def _data(reading: Reading) -> str:
         f"{count(task.train_examples)} examples train, {count(task.validation_examples)} choose "
         f"(validation), {count(task.test_examples)} measure (test). The network has "
         f"{count(task.parameters)} parameters; the loss is {task.loss.replace('_', ' ')}."
+        + "".join(f" {note[0].upper()}{note[1:]}." for note in map(_unstopped, task.notes))
     )
+
+
+def _unstopped(note: str) -> str:
+    return note.rstrip(".")
 
 
 def _budget(reading: Reading) -> str:

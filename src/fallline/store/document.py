@@ -31,6 +31,8 @@ class TaskDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The validation figure to be reached; if not given, readers derive one from the runs."""
     licence: str = ""
     source: str = ""
+    notes: tuple[str, ...] = ()
+    """What was inferred of the data, in sentences."""
     fingerprint: str = ""
     """Hash of data, splits, model and loss: equal fingerprints train the same thing."""
 

@@ -162,7 +162,7 @@ def _check_same(held: StudyDocument, asked: StudyDocument, folder: Path) -> None
     for part in ("task", "protocol"):
         for name in getattr(held, part).__struct_fields__:
             old, new = (getattr(getattr(document, part), name) for document in (held, asked))
-            if old != new and name not in ("title", "licence", "source"):
+            if old != new and name not in ("title", "licence", "source", "notes"):
                 differences.append(f"{name}: {_short(old)} there, {_short(new)} asked")
     if differences:
         raise StudyError(
