@@ -103,9 +103,10 @@ def show(study: Study, report: Any) -> None:
     columns = list(zip(text.columns, text.numeric, strict=True))
     terminal = Console(highlight=False)
     if terminal.is_terminal:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         for name, numeric in columns:
-            table.add_column(name, justify="right" if numeric else "left")
+            heading = "\n".join(name.rsplit(" ", 1))
+            table.add_column(heading, justify="right" if numeric else "left", vertical="bottom")
         for row in text.rows:
             table.add_row(*row)
         terminal.print(table, markup=False)

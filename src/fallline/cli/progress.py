@@ -27,11 +27,16 @@ class OptimizerProgress:
     """How far one optimizer's runs are."""
 
     total: int = 0
-    done: int = 0
+    ended: set[str] = field(default_factory=set)
     epoch: int = 0
     diverged: int = 0
     best: float | None = None
     best_rate: float | None = None
+
+    @property
+    def done(self) -> int:
+        """Runs that are trained to their end."""
+        return len(self.ended)
 
 
 @dataclass
@@ -46,6 +51,7 @@ class StudyProgress:
     epochs: int = 0
     folder: str = ""
     stored: int = 0
+    """Finished runs that are on the disk."""
     optimizers: dict[str, OptimizerProgress] = field(default_factory=dict)
     _trained: dict[str, int] = field(default_factory=dict)
     _promised: int = 0
@@ -93,13 +99,16 @@ class StudyProgress:
             self._trained[run.run_id] = epoch
             own = self.optimizers[run.optimizer]
             own.epoch = epoch
+            if epoch >= run.epochs:
+                own.ended.add(run.run_id)
             self._consider(own, run, figures[3])
 
     def _finished(self, event: Finished) -> None:
         run = event.result.run
         self._trained[run.run_id] = run.epochs
         own = self.optimizers[run.optimizer]
-        own.done += 1
+        own.ended.add(run.run_id)
+        self.stored += 1
         own.diverged += event.result.diverged_step >= 0
 
     def _consider(self, own: OptimizerProgress, run: Run, figure: float) -> None:
@@ -255,7 +264,8 @@ class LiveWatch(SilentWatch):
                 rate,
                 str(own.diverged or ""),
             )
-        bar = ProgressBar(total=1.0, completed=state.share, width=40)
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(ProgressBar(total=1.0, completed=state.share, width=30), f"{state.share:.0%}")
         return Group(table, Text(""), bar, Text(state.line().strip()))
 
     def interrupted(self) -> None:
@@ -272,7 +282,7 @@ def interruption(state: StudyProgress) -> str:
     if not state.folder:
         return "stopped before the study began"
     return (
-        f"stopped: {state.stored + state.done} finished runs are stored in {state.folder}; "
+        f"stopped: {state.stored} finished runs are stored in {state.folder}; "
         "the same command goes on from there"
     )
 
