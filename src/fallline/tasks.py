@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +17,7 @@ from fallline import losses, models
 from fallline.adapters import PureModel, to_pure
 from fallline.data import builtin
 from fallline.data.dataset import Dataset, make_dataset
-from fallline.errors import DataError, InputError, unknown
+from fallline.errors import DataError, InputError, near_matches, unknown
 from fallline.records import stable_hash
 
 METRICS = {"classification": "accuracy", "regression": "rmse"}
@@ -51,7 +52,8 @@ class Task:
 
     def __post_init__(self) -> None:
         for field, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
-            if not (isinstance(value, int | np.integer) and value >= 1):
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not (whole and value >= 1):
                 raise InputError(f"{field} must be a whole number of at least 1, got {value!r}")
         for field, weight in (("l1", self.l1), ("l2", self.l2)):
             if not (np.isfinite(weight) and weight >= 0):
@@ -81,10 +83,24 @@ class Task:
                 f"data must be a Dataset or a pair (X, y), got {type(self.data).__name__}",
                 hint="for example data=(X, y) with NumPy arrays",
             )
-        return make_dataset(*self.data, name=self.name, **(self.split or {}))
+        split = self.split or {}
+        taken = [name for name in inspect.signature(make_dataset).parameters if name != "name"][2:]
+        for name in split:
+            if name not in taken:
+                near = near_matches(name, taken)
+                asked = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+                raise InputError(
+                    f"a task's split takes no {name!r}", hint=f"{asked}it takes {', '.join(taken)}"
+                )
+        return make_dataset(*self.data, name=self.name, **split)
 
     @cached_property
     def loss_terms(self) -> losses.Loss:
+        if not isinstance(self.loss, str | None):
+            raise InputError(
+                f"a loss is given by its name, got {type(self.loss).__name__}",
+                hint=f"one of {', '.join(losses.names())}",
+            )
         return losses.get(self.loss or losses.for_kind(self.dataset.kind))
 
     @property
@@ -105,9 +121,11 @@ class Task:
         given = jax.eval_shape(
             lambda p, s, x: pure.apply(p, s, None, x, False)[0], params, state, example
         )
-        if given.shape != (2, self.outputs):
+        if getattr(given, "shape", None) != (2, self.outputs):
+            shape = getattr(given, "shape", None)
+            what = f"a {type(given).__name__}" if shape is None else f"outputs of shape {shape[1:]}"
             raise InputError(
-                f"the model's outputs have shape {given.shape[1:]}, "
+                f"the model gives {what} per example, "
                 f"and {self.loss_terms.name} on this data needs ({self.outputs},)",
                 hint="the last layer gives one raw output per class (or per regressed value)",
             )
@@ -289,14 +307,17 @@ def get(name: str, *, data_dir: Path | str | None = None) -> Task:
     return definition(name).make(data_dir)
 
 
-def from_csv(
-    path: Path | str, target: str, *, kind: str | None = None, dtype: str = "float32"
-) -> Task:
+def from_csv(path: Path | str, target: str, *, kind: str | None = None) -> Task:
     """A task of a CSV file: every other column predicts ``target``, with an MLP of its size."""
     from fallline.data.files import read_csv
 
     dataset = read_csv(path, target, kind=kind)
-    task = Task(data=dataset, name=Path(path).stem, title=f"{target} from {Path(path).name}")
+    task = Task(
+        data=dataset,
+        name=Path(path).stem,
+        title=f"{target} from {Path(path).name}",
+        batch_size=min(Task.batch_size, len(dataset.train)),
+    )
     steps = max(1, len(dataset.train) // task.batch_size)
     epochs = int(np.clip(3000 // steps, 10, 60))
     return task.with_budget(epochs=epochs)
@@ -314,7 +335,7 @@ def smallest_batch_check(task: Task, batch_size: int) -> None:
 
 
 def resolve(
-    task: str | Task,
+    task: str | Path | Task,
     *,
     data_dir: Path | str | None = None,
     target: str | None = None,
@@ -322,7 +343,14 @@ def resolve(
 ) -> Task:
     """A task from what a user gives: a name, the path of a CSV file, or a task itself."""
     if isinstance(task, Task):
+        _for_tables_alone("this is a task with its data", target, kind)
         return task
+    if not isinstance(task, str | Path):
+        raise InputError(
+            f"{type(task).__name__} is no task",
+            hint="give a built-in task's name, the path of a .csv file, or a fallline.Task",
+        )
+    task = str(task)
     if task.lower().endswith((".csv", ".tsv", ".txt")) or Path(task).is_file():
         if target is None:
             raise InputError(
@@ -330,12 +358,18 @@ def resolve(
                 hint="name it with --target COLUMN",
             )
         return from_csv(task, target, kind=kind)
-    if target is not None:
-        raise InputError(
-            f"--target is for a CSV file, and {task!r} is a built-in task",
-            hint="leave --target out, or give the path of a .csv file",
-        )
+    definition(task)
+    _for_tables_alone(f"{task!r} is a built-in task", target, kind)
     return get(task, data_dir=data_dir)
+
+
+def _for_tables_alone(what: str, target: str | None, kind: str | None) -> None:
+    for option, value in (("--target", target), ("--kind", kind)):
+        if value is not None:
+            raise InputError(
+                f"{option} is for a CSV file, and {what}",
+                hint=f"leave {option} out, or give the path of a .csv file",
+            )
 
 
 def splits_in_words(task: Task) -> str:

@@ -31,6 +31,11 @@ def to_pure(model: Any, input_shape: tuple[int, ...], dtype: str = "float32") ->
             hint="pass a function that makes it, so that every seed gets weights of its own: "
             "model=lambda rngs: MyModel(..., rngs=rngs)",
         )
+    if isinstance(model, type) and issubclass(model, linen.Module):
+        raise InputError(
+            f"the model is the class {model.__name__}, not a module",
+            hint=f"make one: model={model.__name__}(...)",
+        )
     if isinstance(model, Callable):  # type: ignore[arg-type]
         return flax_adapter.from_nnx(model, input_shape, dtype)
     raise InputError(
