@@ -99,7 +99,7 @@ def from_nnx(
         _, params, _, state = nnx.split(make(nnx.Rngs(key)), nnx.Param, nnx.RngState, ...)
         return _cast(nnx.to_pure_dict(params), dtype), _cast(nnx.to_pure_dict(state), dtype)
 
-    def apply(params: Any, state: Any, key: Any, x: jax.Array, train: bool) -> tuple[Any, Any]:
+    def restored(params: Any, state: Any, key: Any, train: bool) -> Any:
         # Shared references would tie the traced copy to the outer one: copy=True cuts them.
         live_params, live_state = _refill(param_shapes, params), _refill(state_shapes, state)
         streams = _streams(stream_shapes, key)
@@ -109,18 +109,36 @@ def from_nnx(
             own = isinstance(inner, nnx.Conv) and inner.conv_general_dilated
             if own is lax.conv_general_dilated:
                 inner.conv_general_dilated = conv_general_dilated
+        return live
+
+    def apply(params: Any, state: Any, key: Any, x: jax.Array, train: bool) -> tuple[Any, Any]:
+        live = restored(params, state, key, train)
         outputs = live(x)
         return outputs, nnx.to_pure_dict(nnx.split(live, nnx.Param, nnx.RngState, ...)[3])
 
     try:
         shapes = jax.eval_shape(init, jax.random.key(0))
-        jax.eval_shape(lambda p, s, x: apply(p, s, None, x, False), *shapes, example)
+        calls = _calls(lambda p, s: restored(p, s, None, False), shapes, example)
     except _MISFITS as error:
         raise _does_not_take(name, input_shape, error) from error
     identity = _without_addresses(f"{name} {graph} {shapes[0]}")
     kinds = {path: type(inner).__name__ for path, inner in nnx.iter_modules(model)}
+    order = {path: at for at, path in enumerate(calls)}
+    layers = [
+        (
+            path,
+            Layer(
+                ".".join(map(str, path)) or "model",
+                kinds.get(path, "Module"),
+                calls.get(path),
+                count,
+            ),
+        )
+        for path, count in _owned(shapes[0])
+    ]
+    layers.sort(key=lambda pair: order.get(pair[0], len(order)))
     needs_key = bool(jax.tree.leaves(stream_shapes))
-    return PureModel(init, apply, needs_key, _nnx_layers(shapes[0], kinds), identity)
+    return PureModel(init, apply, needs_key, tuple(layer for _, layer in layers), identity)
 
 
 def _cast(tree: Any, dtype: str) -> Any:
@@ -212,16 +230,38 @@ def _linen_layers(
     return tuple(seen)
 
 
-def _nnx_layers(
-    params: Any, kinds: dict[tuple[Any, ...], str], path: tuple[Any, ...] = ()
-) -> tuple[Layer, ...]:
+def _calls(
+    restored: Callable[[Any, Any], Any], shapes: Any, example: Any
+) -> dict[tuple[Any, ...], tuple[int, ...] | None]:
+    """The modules by their paths, in the order in which an example leaves them, with the shape
+    of what they give (without the batch axis)."""
+    seen: dict[tuple[Any, ...], tuple[int, ...] | None] = {}
+
+    def watched(kind: Any, path: tuple[Any, ...]) -> Any:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            outputs = kind.__call__(self, *args, **kwargs)
+            seen.setdefault(path, tuple(outputs.shape[1:]) if hasattr(outputs, "shape") else None)
+            return outputs
+
+        # Python looks calls up on the class: each module gets one of its own for this pass.
+        return type(kind)(kind.__name__, (kind,), {"__call__": call})
+
+    def run(params: Any, state: Any, x: jax.Array) -> Any:
+        live = restored(params, state)
+        for path, inner in list(nnx.iter_modules(live)):
+            if callable(inner):
+                object.__setattr__(inner, "__class__", watched(type(inner), path))
+        return live(x)
+
+    jax.eval_shape(run, *shapes, example)
+    return seen
+
+
+def _owned(params: Any, path: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], int]]:
+    """The paths of the modules that own parameters, with how many each owns itself."""
     direct = {name: leaf for name, leaf in params.items() if not isinstance(leaf, dict)}
-    name = ".".join(map(str, path)) or "model"
-    kind = kinds.get(path, "Module")
-    layers: tuple[Layer, ...] = ()
-    if direct:
-        layers = (Layer(name, kind, None, _count(direct)),)
+    found = [(path, _count(direct))] if direct else []
     for part, inner in params.items():
         if isinstance(inner, dict):
-            layers += _nnx_layers(inner, kinds, (*path, part))
-    return layers
+            found += _owned(inner, (*path, part))
+    return found
