@@ -36,8 +36,9 @@ def test_the_defaults_are_those_of_the_studies() -> None:
 def test_counts_must_be_whole_and_positive(name: str, value) -> None:
     with pytest.raises(InputError) as caught:
         _config(**{name: value})
-    option = "--" + name.replace("_", "-")
-    assert str(caught.value) == f"{option} must be a whole number of at least 1, got {value!r}"
+    message = str(caught.value)
+    assert message.endswith(f"must be a whole number of at least 1, got {value!r}")
+    assert name in message.replace("-", "_")
 
 
 def test_numpys_whole_numbers_are_whole_numbers() -> None:
@@ -57,7 +58,7 @@ def test_learning_rates_must_be_positive_and_finite(rate: float) -> None:
 def test_learning_rates_must_be_given() -> None:
     with pytest.raises(InputError, match="no learning rate was given"):
         _config(learning_rates=())
-    with pytest.raises(InputError, match=r"--learning-rates must be a whole number .* got 0"):
+    with pytest.raises(InputError, match=r"learning.rates must be a whole number .* got 0"):
         _config(learning_rates=0)
 
 

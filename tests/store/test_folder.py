@@ -63,6 +63,13 @@ def test_another_study_is_refused_with_what_differs(begun: StudyFolder, document
     assert (begun.path / "study.toml").read_bytes() == before
 
 
+def test_a_study_of_another_task_is_refused_by_its_name(begun: StudyFolder, document) -> None:
+    other = CHANGE(document, task=CHANGE(document.task, name="digits-mlp"))
+    with pytest.raises(StudyError, match="another") as caught:
+        StudyFolder.begin(begun.path, other)
+    assert "wein-güte" in str(caught.value)
+
+
 def test_a_folder_of_other_things_is_refused(tmp_path: Path, document: StudyDocument) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(StudyError, match="is not empty and holds no study"):
