@@ -135,21 +135,33 @@ def strangers(found: dict[str, dict[str, Spread]]) -> list[str]:
 
 def timing_table(rounds: list[Round]) -> str:
     """Seconds for the job, and how many times faster fallline is, taken within each round."""
-    own = {name: [getattr(each, name).seconds for each in rounds] for name in ("cold", "warm")}
-    rows = [(f"fallline, {name}", spread(times).text(), "", "", "") for name, times in own.items()]
+    own = {name: [getattr(each, name) for each in rounds] for name in ("cold", "warm")}
+    rows = [
+        (f"fallline, {name}", seconds_of(sides), str(sides[0].runs), "", "", "", "")
+        for name, sides in own.items()
+    ]
+    asked_for = sum(RUNS.values())
     for side in rounds[0].peers:
         peer = PEERS[side]
-        seconds = [each.peers[side].scaled(RUNS) for each in rounds]
+        theirs = [each.peers[side].scaled(RUNS) for each in rounds]
         cold, warm = (
-            spread([theirs / ours for theirs, ours in zip(seconds, times, strict=True)])
-            for times in own.values()
+            spread([long / ours.seconds for long, ours in zip(theirs, sides, strict=True)])
+            for sides in own.values()
         )
+        share = own["cold"][0].runs / asked_for
+        each_training = Spread(cold.median * share, cold.least * share, cold.most * share)
         goal = "none"
         if peer.goal is not None:
             goal = f"{peer.goal:g}: {'met' if cold.median >= peer.goal else 'not met'}"
-        rows.append((peer.title, spread(seconds).text(), cold.text(), warm.text(), goal))
-    header = ["side", "seconds", "times fallline cold", "times fallline warm", "goal (cold)"]
+        ratios = (cold.text(), warm.text(), each_training.text())
+        rows.append((peer.title, spread(theirs).text(), str(asked_for), *ratios, goal))
+    header = ["side", "seconds", "trainings", "whole command, cold", "whole command, warm"]
+    header += ["per training, cold", "goal (whole, cold)"]
     return reporting.markdown_table(header, rows)
+
+
+def seconds_of(sides: list[Compared]) -> str:
+    return spread([side.seconds for side in sides]).text()
 
 
 def accuracy_table(found: dict[str, dict[str, Spread]]) -> str:
@@ -175,7 +187,8 @@ def page(rounds: list[Round], options: argparse.Namespace) -> str:
             f"`fallline compare {' '.join(asked(options.epochs))}`: {sum(RUNS.values())} trainings "
             f"of an MLP 784-128-10 on 50,000 images of MNIST, batch {BATCH_SIZE}, {options.epochs} "
             f"epochs of {-(-50_000 // BATCH_SIZE):,} steps, each validated on 10,000 images. "
-            "Seconds, and how many times longer than fallline the peers take:",
+            "Seconds, and how many times longer than fallline the peers take, against the whole "
+            "command and per training:",
             timing_table(rounds),
             f"fallline's time is that of the whole command: its start, {cold.compile:.1f} s of "
             f"compilation where the cache is empty, the {cold.searched} trainings, and what the "

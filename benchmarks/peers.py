@@ -30,7 +30,7 @@ class Peer:
 
 PEERS = {
     "torch": Peer("torch, as documented", "peer_torch.py", goal=5),
-    "torch-lean": Peer("torch, batches by index, one thread", "peer_torch.py", "indexed", 1),
+    "torch-indexed": Peer("torch, batches by index", "peer_torch.py", "indexed"),
     "keras": Peer("Keras on TensorFlow, as documented", "peer_keras.py", goal=10),
 }
 
