@@ -7,6 +7,11 @@ INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 BENCH_VENV := .venv-bench
 
+# Real data beside the repository is found without being named.
+ifneq ($(wildcard ../shared/data),)
+export FALLLINE_DATA ?= $(abspath ../shared/data)
+endif
+
 .PHONY: compare test test-all lint check bench docs clean
 
 compare: $(INSTALLED)

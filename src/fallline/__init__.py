@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Task": "fallline.tasks",
     "Dataset": "fallline.data.dataset",
+    "EarlyStopping": "fallline.engine.health",
     "prepare": "fallline.engine.devices",
     "compare": "fallline.api",
     "train": "fallline.api",
@@ -20,6 +21,7 @@ _HOMES = {
 
 __all__ = [
     "Dataset",
+    "EarlyStopping",
     "Study",
     "Task",
     "__version__",
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from fallline.api import compare, evaluate, train
     from fallline.data.dataset import Dataset
     from fallline.engine.devices import prepare
+    from fallline.engine.health import EarlyStopping
     from fallline.results import Study, open_study
     from fallline.tasks import Task
 

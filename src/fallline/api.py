@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ TRAININGS_FOLDER = "fallline-trainings"
 
 
 def compare(
-    task: str | Task,
+    task: str | Path | Task,
     optimizers: str | Iterable[str] = "studies",
     *,
     seeds: int | None = None,
@@ -104,7 +105,7 @@ def default_folder(task: Task, config: StudyConfig) -> Path:
 
 
 def train(
-    task: str | Task,
+    task: str | Path | Task,
     optimizer: str = "adam",
     *,
     learning_rate: float | None = None,
@@ -154,7 +155,7 @@ def train(
 
 def evaluate(
     weights: Any,
-    task: str | Task | None = None,
+    task: str | Path | Task | None = None,
     *,
     split: str = "test",
     target: str | None = None,
@@ -173,12 +174,22 @@ def evaluate(
     from fallline.training import WEIGHTS_FILE
 
     prepare()
+    about: dict[str, str] = {}
     if isinstance(weights, str | Path):
         path = Path(weights)
         weights = path / WEIGHTS_FILE if path.is_dir() else path
-        if task is None:
-            task = stored.load(weights)[1].get("task")
+        about = stored.load(weights)[1]
     if task is None:
-        raise InputError("the weights do not say which task they are for", hint="name the task")
+        task = about.get("task")
+        if task not in tasks.names():
+            raise InputError(
+                f"the weights were trained on {task!r}, which is no built-in task"
+                if task
+                else "the weights do not say which task they are for",
+                hint="name the task: a built-in one, or a CSV file with the column to predict "
+                "(--task FILE --target COLUMN)",
+            )
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
-    return network.restored(made, weights).evaluate(split)
+    made = dataclasses.replace(made, data=made.dataset, dtype=about.get("precision", made.dtype))
+    with network.precision(made.dtype):
+        return network.restored(made, weights).evaluate(split)

@@ -38,11 +38,16 @@ def near_matches(name: str, choices: Iterable[str], *, count: int = 3) -> list[s
     return [by_lower[match] for match in close]
 
 
-def unknown(kind: str, name: str, choices: Iterable[str], *, listed_by: str) -> InputError:
+def unknown(
+    kind: str, name: str, choices: Iterable[str], *, listed_by: str | None = None
+) -> InputError:
     """The error for a name that is not among ``choices``, with the nearest ones.
 
-    ``listed_by`` is the command that lists the choices, for example ``fallline tasks``.
+    ``listed_by`` is the command that lists the choices, for example ``fallline tasks``; without
+    it the hint names them all.
     """
+    choices = list(choices)
     near = near_matches(name, choices)
     asked = f"did you mean {' or '.join(repr(match) for match in near)}? " if near else ""
-    return InputError(f"unknown {kind} {name!r}", hint=f"{asked}'{listed_by}' lists them all")
+    there = f"'{listed_by}' lists them all" if listed_by else f"there are {', '.join(choices)}"
+    return InputError(f"unknown {kind} {name!r}", hint=f"{asked}{there}")

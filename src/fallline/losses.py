@@ -116,7 +116,7 @@ def get(name: str) -> Loss:
         known = _LOSSES["huber"]
         return Loss(name, known.kind, known.equation, huber(delta))
     if name not in _LOSSES:
-        raise unknown("loss", name, _LOSSES, listed_by="fallline tasks --losses")
+        raise unknown("loss", name, _LOSSES)
     return _LOSSES[name]
 
 

@@ -31,7 +31,7 @@ ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
 def activation(name: str) -> Callable[[jax.Array], jax.Array]:
     """The activation function called ``name``, applied element by element."""
     if name not in ACTIVATIONS:
-        raise unknown("activation", name, ACTIVATIONS, listed_by="fallline tasks --activations")
+        raise unknown("activation", name, ACTIVATIONS)
     return ACTIVATIONS[name]
 
 

@@ -71,7 +71,7 @@ class Network:
         if isinstance(split, str):
             if split not in ("train", "validation", "test"):
                 names = ("train", "validation", "test")
-                raise unknown("split", split, names, listed_by="fallline tasks NAME")
+                raise unknown("split", split, names)
             if split != "train":
                 self.task.require(split)
             measured = getattr(self.task.dataset, split)

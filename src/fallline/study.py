@@ -278,10 +278,11 @@ class _Session:
             self._train_in(future.result(), members)
 
     def _by_population(self, runs: Iterable[Run]) -> Iterator[tuple[Future[Population], list[Run]]]:
-        members: dict[int, list[Run]] = {}
+        """The runs of each population, in the order in which the populations are compiled."""
+        members: dict[int, list[Run]] = {id(future): [] for future in self._populations.values()}
         for run in runs:
-            members.setdefault(id(self._populations[run.optimizer]), []).append(run)
-        for own in members.values():
+            members[id(self._populations[run.optimizer])].append(run)
+        for own in filter(None, members.values()):
             yield self._populations[own[0].optimizer], own
 
     def _train_in(self, population: Population, runs: Sequence[Run]) -> None:

@@ -252,7 +252,7 @@ _DEFINITIONS: dict[str, Definition] = {
         ),
         Definition(
             "mnist-mlp",
-            "MNIST with the MLP of study A",
+            "MNIST, handwritten digits of 28 x 28 pixels, with an MLP",
             "mnist",
             "MLP 784-128-10, ReLU",
             101770,
@@ -264,7 +264,7 @@ _DEFINITIONS: dict[str, Definition] = {
         ),
         Definition(
             "fashion-mlp",
-            "Fashion-MNIST with an MLP",
+            "Fashion-MNIST, pieces of clothing of 28 x 28 pixels, with an MLP",
             "fashion-mnist",
             "MLP 784-128-10, ReLU",
             101770,

@@ -20,7 +20,7 @@ from fallline.errors import StudyError, unknown
 from fallline.network import Network, matched
 from fallline.network import precision as precision_of
 from fallline.planning.config import whole_number
-from fallline.records import Run, RunResult, Status
+from fallline.records import Run, RunResult, Status, stable_hash
 from fallline.store import weights
 from fallline.tasks import Task, smallest_batch_check
 
@@ -89,6 +89,12 @@ class Training:
         """See :meth:`Network.evaluate`."""
         return self.network.evaluate(split)
 
+    @property
+    def identity(self) -> str:
+        """Hash of what was trained and how, 8 hex digits."""
+        run = self.result.run
+        return stable_hash(self.task.fingerprint, run.run_id, self.batch_size, digits=8)
+
     def save(self, folder: Path | str) -> Path:
         """Write weights and history into ``folder``; returns the weights' file."""
         folder = Path(folder)
@@ -102,6 +108,7 @@ class Training:
                 "seed": str(self.result.run.seed),
                 "epochs": str(self.result.epochs_trained),
                 "batch_size": str(self.batch_size),
+                "precision": self.task.dtype,
             }
             arrays = weights.flatten({"params": self.network.params, "state": self.network.state})
             weights.save(folder / WEIGHTS_FILE, arrays, about)
@@ -130,7 +137,7 @@ def train(
     """Train ``task`` once; the arguments are those of :func:`fallline.train`."""
     prepare()
     if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS, listed_by="fallline train --help")
+        raise unknown("precision", precision, PRECISIONS)
     if early_stopping is not None and early_stopping.monitor.startswith("validation"):
         task.require("validation")
     chosen = catalogue.get(optimizer)

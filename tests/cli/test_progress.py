@@ -71,13 +71,13 @@ def test_the_best_figure_so_far_is_kept_with_its_setting(state) -> None:
     state.take(Advanced((RUNS[5],), (2,), ((1, 0.1, 1, 0.8),)))
     assert state.leader is not None
     assert state.leader[0] == "sgd"
-    assert "best validation accuracy 90.0 % (sgd at 0.1)" in state.line()
+    assert "best run so far 90.0 % validation accuracy (sgd at 0.1)" in state.line()
 
 
 def test_lower_is_better_for_an_error(state) -> None:
     state.higher_is_better, state.metric = False, "rmse"
     state.take(Advanced((RUNS[0], RUNS[5]), (1, 1), ((1, 1, 1, 0.7), (1, 1, 1, 0.6))))
-    assert "best validation rmse 0.6 (adam at 0.01)" in state.line()
+    assert "best run so far 0.6 validation RMSE (adam at 0.01)" in state.line()
 
 
 def test_waiting_for_a_compilation_is_said(state) -> None:

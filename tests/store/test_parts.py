@@ -186,3 +186,12 @@ def test_a_part_is_on_the_disk_before_it_gets_its_name(
     monkeypatch.setattr(os, "replace", lambda a, b: (happened.append("renamed"), rename(a, b)))
     parts.write(tmp_path, [parts.row_of(a_run(0), 32)])
     assert happened == ["flushed", "renamed", "flushed"]
+
+
+def test_a_part_without_its_columns_is_named(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"run_id": ["a"], "status": ["done"]}), tmp_path / "000001.parquet")
+    with pytest.raises(StudyError, match=r"the part 000001\.parquet cannot be read"):
+        parts.read(tmp_path)

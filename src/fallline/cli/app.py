@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("compare")(compare.compare)
+app.command("show")(compare.show_study)
 app.command("train")(train.train)
 app.command("evaluate")(train.evaluate)
 app.command("optimizers")(catalogue.optimizers)

@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 
 def optimizers(
-    name: Annotated[str | None, typer.Argument(help="One optimizer, for its sheet.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One optimizer, for its sheet; or a group, to list it.")
+    ] = None,
 ) -> None:
     """List the optimizers, or show one's equation, hyper-parameters, ranges and citation."""
     from fallline import optimizers as catalogue
 
-    if name is not None:
+    group = name if name in catalogue.groups() else None
+    if name is not None and group is None:
         print(sheet(catalogue.get(name)))
         return
     rows = []
-    for each in map(catalogue.get, catalogue.names()):
+    for each in map(catalogue.get, catalogue.names(group)):
         rate = each.learning_rate
         rows.append(
             (

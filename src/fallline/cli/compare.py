@@ -91,6 +91,23 @@ def compare(
         show(study, report)
 
 
+def show_study(
+    folder: Annotated[str, typer.Argument(help="A study's folder.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The table as JSON on stdout, and nothing else there.")
+    ] = False,
+) -> None:
+    """Show the table and verdict of a stored study, and write its report anew."""
+    from fallline.results import open_study
+
+    study = open_study(folder)
+    report = study.report()
+    if as_json:
+        sys.stdout.write(study.to_json() + "\n")
+    else:
+        show(study, report)
+
+
 def show(study: Study, report: Any) -> None:
     """The table, the verdict, and where everything is, on stdout."""
     from rich import box

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fallline.report.formats import learning_rate
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -68,7 +70,8 @@ class StudyProgress:
             case study.PhaseBegan():
                 self._phase_began(event)
             case study.Compiling():
-                self.waiting = f"compiling for {len(event.optimizers)} optimizers"
+                count = len(event.optimizers)
+                self.waiting = f"compiling for {count} optimizer{'s' if count > 1 else ''}"
             case Advanced():
                 self._advanced(event)
                 return False
@@ -164,8 +167,9 @@ class StudyProgress:
             parts.append(self.waiting)
         if self.leader:
             name, own = self.leader
+            word = "RMSE" if self.metric == "rmse" else self.metric
             parts.append(
-                f"best validation {self.metric} {figure_text(own.best, self.metric)} "
+                f"best run so far {figure_text(own.best, self.metric)} validation {word} "
                 f"({setting_text(name, own.best_rate)})"
             )
         if self.seconds_left is not None and self.phase != "timing":
@@ -182,7 +186,7 @@ def figure_text(value: float | None, metric: str) -> str:
 
 def setting_text(name: str, rate: float | None) -> str:
     """An optimizer with its learning rate."""
-    return name if rate is None else f"{name} at {rate:.2g}"
+    return name if rate is None else f"{name} at {learning_rate(rate)}"
 
 
 def duration_text(seconds: float) -> str:
@@ -252,10 +256,10 @@ class LiveWatch(SilentWatch):
 
         state = self.progress
         table = Table(box=None, pad_edge=False)
-        for name in ("optimizer", "runs", "epoch", "best validation", "at", "diverged"):
+        for name in ("optimizer", "runs", "epoch", "best run", "at", "diverged"):
             table.add_column(name, justify="left" if name == "optimizer" else "right")
         for name, own in list(state.optimizers.items()):
-            rate = "" if own.best_rate is None else f"{own.best_rate:.2g}"
+            rate = "" if own.best_rate is None else learning_rate(own.best_rate)
             table.add_row(
                 name,
                 f"{own.done}/{own.total}",
@@ -282,7 +286,8 @@ def interruption(state: StudyProgress) -> str:
     if not state.folder:
         return "stopped before the study began"
     return (
-        f"stopped: {state.stored} finished runs are stored in {state.folder}; "
+        f"stopped: {state.stored} finished {'run is' if state.stored == 1 else 'runs are'} "
+        f"stored in {state.folder}; "
         "the same command goes on from there"
     )
 

@@ -12,6 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from fallline.adapters import PureModel
+    from fallline.optimizers import Optimizer
     from fallline.tasks import Task
     from fallline.training import Training
 
@@ -35,6 +36,10 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Another hyper-parameter, NAME=VALUE; can be repeated."),
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="A form of the optimizer, NAME=VALUE, from its sheet; can be repeated."),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="The task's own if not given.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="The task's own if not given.")] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and shuffling.")] = 0,
@@ -55,14 +60,13 @@ def train(
     target: TargetOption = None,
     kind: KindOption = None,
     data_dir: DataDirOption = None,
-    out: Annotated[
-        str | None, typer.Option(help="Folder for weights and history; see the default below.")
-    ] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for weights and history.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the figures at the end.")] = False,
 ) -> None:
     """Train TASK once: model summary, progress, history, test figures, weights.
 
-    Weights and history go to fallline-trainings/TASK-OPTIMIZER-seedSEED unless --out says where.
+    Weights and history go to a folder in fallline-trainings/ unless --out says where; the same
+    command has the same folder.
     """
     settings = _settings(set_ or [])
     if learning_rate is not None:
@@ -77,7 +81,9 @@ def train(
     stopping = None
     if monitor is not None:
         stopping = EarlyStopping(monitor, min_delta, patience)
-    optimizers.get(optimizer).complete(settings)  # a wrong one is refused before all else
+    chosen = optimizers.get(optimizer)
+    chosen.complete(settings)  # what is wrong is refused before anything is trained
+    forms = chosen.options_for(settings, _forms(option or [], chosen))
     if not quiet:
         print(_heading(made))
         print(summary(made.pure))
@@ -86,6 +92,7 @@ def train(
         made,
         optimizer,
         hyperparameters=settings,
+        options=forms,
         seed=seed,
         early_stopping=stopping,
         initial_weights=initial_weights,
@@ -93,7 +100,7 @@ def train(
         precision=precision,
         progress=None if quiet else _line_printer(made),
     )
-    name = f"{made.name}-{training.result.run.optimizer}-seed{seed}"
+    name = f"{made.name}-{training.result.run.optimizer}-{training.identity}"
     folder = Path(out) if out else Path(api.TRAININGS_FOLDER) / name
     _conclude(training, folder)
 
@@ -130,9 +137,30 @@ def _settings(given: list[str]) -> dict[str, float]:
         if not equals:
             raise InputError(
                 f"--set takes NAME=VALUE with a number, got {text!r}",
-                hint="for example --set b1=0.95",
+                hint="for example --set momentum=0.95",
             )
     return settings
+
+
+def _forms(given: list[str], optimizer: Optimizer) -> dict[str, Any]:
+    """The optimizer's static options as they were written, each one of its choices."""
+    from fallline.errors import InputError
+
+    choices = {
+        each.name: {str(value).lower(): value for value in each.choices}
+        for each in optimizer.options
+    }
+    forms = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        name = name.strip().replace("-", "_")
+        allowed = choices.get(name, {})
+        # A number without choices of its own, or an unknown name, is for the optimizer to judge.
+        word = value.strip().lower()
+        forms[name] = allowed.get(word, int(word) if word.isdigit() else value.strip())
+        if not value:
+            raise InputError(f"--option takes NAME=VALUE, got {text!r}")
+    return forms
 
 
 def _heading(task: Task) -> str:

@@ -77,7 +77,7 @@ def row_normed(x: np.ndarray, axis: int, dtype: np.dtype | type = np.float32) ->
 
 def unknown_scaling(how: str) -> InputError:
     """The error for a scaling that does not exist."""
-    return unknown("scaling", how, get_args(Scaling), listed_by="fallline compare --help")
+    return unknown("scaling", how, get_args(Scaling))
 
 
 def _chunks(rows: int, size: int = _CHUNK) -> Iterator[slice]:

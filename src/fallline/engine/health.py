@@ -26,9 +26,7 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         if self.monitor not in MONITORS:
-            raise unknown(
-                "figure to monitor", self.monitor, MONITORS, listed_by="fallline train -h"
-            )
+            raise unknown("figure to monitor", self.monitor, MONITORS)
         if self.patience < 1:
             raise InputError(f"patience must be at least 1 epoch, got {self.patience}")
         if not self.min_delta >= 0:

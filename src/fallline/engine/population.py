@@ -149,11 +149,7 @@ class Population:
             check_vma=False,
         )
         inputs = (rows, carry, fresh, asked, self._initial, self._train, self._validation)
-        self._call = (
-            jax.jit(mapped, donate_argnums=(1,))
-            .lower(*inputs, self._orders(0))
-            .compile()
-        )
+        self._call = jax.jit(mapped, donate_argnums=(1,)).lower(*inputs, self._orders(0)).compile()
         self.compile_seconds += time.perf_counter() - began
 
     def _device_call(

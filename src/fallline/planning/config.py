@@ -67,8 +67,7 @@ class StudyConfig:
 def whole_number(name: str, value: Any, *, least: int) -> int:
     """``value`` if it is a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        option = "--" + name.replace("_", "-")
-        raise InputError(f"{option} must be a whole number of at least {least}, got {value!r}")
+        raise InputError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(value)
 
 

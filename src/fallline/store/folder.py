@@ -159,6 +159,11 @@ def _read(path: Path, kind: type[Any]) -> Any:
 def _check_same(held: StudyDocument, asked: StudyDocument, folder: Path) -> None:
     """Raise unless both documents ask for the same runs, with the differences named."""
     differences = []
+    if held.task.name != asked.task.name:
+        raise StudyError(
+            f"the folder {str(folder)!r} holds a study of another task, {held.task.name!r}",
+            hint="give --out another folder",
+        )
     for part in ("task", "protocol"):
         for name in getattr(held, part).__struct_fields__:
             old, new = (getattr(getattr(document, part), name) for document in (held, asked))

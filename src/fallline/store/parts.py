@@ -136,8 +136,9 @@ def read(folder: Path) -> pa.Table:
     tables = []
     for path in sorted(folder.glob("[0-9]*.parquet")):
         try:
-            tables.append(pq.read_table(path, schema=schema()))
-        except (pa.ArrowException, OSError) as error:
+            table = pq.read_table(path)
+            tables.append(table.select(schema().names).cast(schema()))
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
             raise StudyError(
                 f"the part {path.name} cannot be read: {error}",
                 hint=f"delete {path}; the runs in it are trained again when the study goes on",
