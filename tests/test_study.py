@@ -96,6 +96,8 @@ def test_timing_is_recorded_for_every_optimizer(finished: Path) -> None:
     assert set(timing.step) == set(OPTIMIZERS)
     assert all(seconds > 0 for seconds in timing.step.values())
     assert timing.total >= timing.train > 0
+    assert set(timing.phases) == {"prepare", "search", "widening", "final", "timing"}
+    assert sum(timing.phases.values()) <= timing.total
 
 
 def test_runs_are_the_same_in_another_process_and_order(finished: Path, tmp_path: Path) -> None:

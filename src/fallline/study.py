@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from fallline.engine.branches import Branch
 from fallline.engine.cost import size_of
 from fallline.engine.devices import Devices, prepare, usable_cores
 from fallline.engine.evaluation import Evaluation
-from fallline.engine.population import Advanced, Finished, Population, Seeds
+from fallline.engine.population import Advanced, Finished, Population, Resident, Seeds
 from fallline.engine.program import Program
 from fallline.optimizers import Optimizer
 from fallline.planning import grouping, plan
@@ -41,6 +42,8 @@ from fallline.tasks import Task, smallest_batch_check
 WRITE_SECONDS = 2.0
 """Finished runs wait at most about this long before they are written."""
 TIMING_ROUNDS = 3
+LONG_CALL_SECONDS = 0.2
+"""An epoch that takes longer is thousands of steps: timed once, it is timed well enough."""
 TIMING_SECONDS = 0.1
 """How long a call should last to be timed, where its epochs allow it."""
 
@@ -185,16 +188,20 @@ class _Session:
     listener: Listener
     done: dict[str, RunResult] = field(default_factory=dict)
     trained_seconds: float = 0.0
+    phases: dict[str, float] = field(default_factory=dict)
     _written: float = 0.0
+    _evaluation: Evaluation | None = None
 
     def run(self) -> None:
         began = time.perf_counter()
-        self.done = {result.run.run_id: result for result in self.study.results()}
-        self.listener(Planned(self.task, self.optimizers, self.study.path, len(self.done)))
-        self._evaluation: Evaluation | None = None
         with ThreadPoolExecutor(1) as compiler:
+            # What needs no program is done while the first one is compiled.
             self._populations = self._prepare(compiler)
             try:
+                self.done = {result.run.run_id: result for result in self.study.results()}
+                self.listener(Planned(self.task, self.optimizers, self.study.path, len(self.done)))
+                self._initial()
+                self.phases["prepare"] = time.perf_counter() - began
                 self._search()
                 best = best_trials(self._of("search"), higher_is_better=self.task.higher_is_better)
                 self._train("final", plan.final_runs(self.optimizers, self.config, best))
@@ -207,6 +214,7 @@ class _Session:
                 total=time.perf_counter() - began,
                 compile=sum(each.compile_seconds for each in self._all_populations()),
                 train=self.trained_seconds,
+                phases=self.phases,
                 step=steps,
             )
         )
@@ -229,13 +237,19 @@ class _Session:
         seeds = Seeds(
             self.task.name, (*config.search_seeds, *config.fresh_seeds), config.study_seed
         )
-        initial = seeds.initial(self.task.pure)
+        self._initial = cache(partial(seeds.initial, self.task.pure))
+        resident = Resident.of(self.task, devices)
 
         def build(group: grouping.Group) -> Population:
             branches = tuple(Branch(catalogue.get(name)) for name in group.optimizers)
             program = Program(self.task, branches, group.batch_size, group.epochs_per_call)
             population = Population(
-                program, seeds, devices, per_device=group.per_device, initial=initial
+                program,
+                seeds,
+                devices,
+                per_device=group.per_device,
+                initial=self._initial,
+                resident=resident,
             )
             population.compile()
             return population
@@ -271,11 +285,16 @@ class _Session:
         lacking = [run for run in runs if run.run_id not in self.done]
         if not lacking:
             return
+        began = time.perf_counter()
         self.listener(PhaseBegan(phase, tuple(lacking)))
         for future, members in self._by_population(lacking):
             if not future.done():
                 self.listener(Compiling(tuple(dict.fromkeys(run.optimizer for run in members))))
             self._train_in(future.result(), members)
+        self._spent(phase, began)
+
+    def _spent(self, phase: str, began: float) -> None:
+        self.phases[phase] = self.phases.get(phase, 0.0) + time.perf_counter() - began
 
     def _by_population(self, runs: Iterable[Run]) -> Iterator[tuple[Future[Population], list[Run]]]:
         """The runs of each population, in the order in which the populations are compiled."""
@@ -337,12 +356,15 @@ class _Session:
         itself drops out.
         """
         finals = {result.run.optimizer: result.run for result in self._of("final")}
+        began = time.perf_counter()
         self.listener(PhaseBegan("timing", tuple(finals.values())))
         timed: dict[tuple[str, int], list[float]] = {}
         longer: dict[str, int] = {}
-        for _ in range(TIMING_ROUNDS):
+        for round_ in range(TIMING_ROUNDS):
             for name, run in finals.items():
                 population = self._populations[name].result()
+                if round_ > 0 and timed[name, 1][0] > LONG_CALL_SECONDS:
+                    continue
                 short = population.seconds(run, 1)
                 if name not in longer:
                     wanted = 1 + round(TIMING_SECONDS / short)
@@ -351,6 +373,7 @@ class _Session:
                 if longer[name] > 1:
                     long = population.seconds(run, longer[name])
                     timed.setdefault((name, longer[name]), []).append(long)
+        self._spent("timing", began)
         return {name: self._step_seconds(name, timed, longer[name]) for name in finals}
 
     def _step_seconds(

@@ -167,7 +167,11 @@ def _trained(
     if initial_weights is not None:
         if isinstance(initial_weights, Training):
             initial_weights = initial_weights.network
-        initial = initial_from(*matched(initial_weights, program.task), seeds=1)
+        given = initial_from(*matched(initial_weights, program.task), seeds=1)
+
+        def initial() -> Any:
+            return given
+
     seeds = Seeds(program.task.name, (run.seed,), shuffle=shuffle)
     population = Population(program, seeds, Devices.first(1), initial=initial)
     done: Finished | None = None

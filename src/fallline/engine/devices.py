@@ -92,6 +92,13 @@ class Devices:
         """``tree``'s arrays, whole on every device."""
         return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec()))
 
+    def shapes(self, tree: Any) -> Any:
+        """``tree``'s shapes as those of arrays that are whole on every device."""
+        sharding = NamedSharding(self.mesh, PartitionSpec())
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
+        )
+
     def split(self, tree: Any) -> Any:
         """``tree``'s arrays, their first axis (runs) spread over the devices."""
         return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec("runs")))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from fallline.engine import ordering
 from fallline.engine.devices import Devices
 from fallline.engine.program import Arrays, Carry, Figures, Program, Row, arrays
 from fallline.records import Curves, Run, RunResult, Status, derived_seed
+from fallline.tasks import Task
 
 IN_FLIGHT = 2
 """Calls that are queued at once, so that a device never waits for the host."""
@@ -92,6 +93,19 @@ class Seeds:
         )
 
 
+class Resident(NamedTuple):
+    """A task's data on the devices, once for all the populations that train on it."""
+
+    train: Arrays
+    validation: Arrays | None
+
+    @classmethod
+    def of(cls, task: Task, devices: Devices) -> Resident:
+        data = task.dataset
+        validation = None if data.validation is None else arrays(data.validation, devices.shared)
+        return cls(arrays(data.train, devices.shared), validation)
+
+
 @dataclass
 class _Flight:
     """Runs under way together: one call queued for them at any time."""
@@ -115,19 +129,22 @@ class Population:
         devices: Devices,
         *,
         per_device: int = 1,
-        initial: Any = None,
+        initial: Callable[[], Any] | None = None,
+        resident: Resident | None = None,
     ) -> None:
+        """A population that trains nothing yet.
+
+        ``initial`` gives every seed's ``(params, state)``; it is asked when training begins.
+        ``resident`` is the task's data on the devices, where several populations share it.
+        """
         self.program = program
         self.seeds = seeds
         self.devices = devices
         self.places = per_device * devices.count
         self.compile_seconds = 0.0
-        data = program.task.dataset
-        self._train = arrays(data.train, devices.shared)
-        self._validation = arrays(data.validation, devices.shared)
-        self._initial = devices.shared(
-            seeds.initial(program.task.pure) if initial is None else initial
-        )
+        data = Resident.of(program.task, devices) if resident is None else resident
+        self._train, self._validation = data
+        self._initial_of = initial or (lambda: seeds.initial(program.task.pure))
         self._orders_of: dict[int, jax.Array] = {}
         self._call: Any = None
 
@@ -148,7 +165,8 @@ class Population:
             out_specs=PartitionSpec("runs"),
             check_vma=False,
         )
-        inputs = (rows, carry, fresh, asked, self._initial, self._train, self._validation)
+        initial = self._initial_shapes
+        inputs = (rows, carry, fresh, asked, initial, self._train, self._validation)
         self._call = jax.jit(mapped, donate_argnums=(1,)).lower(*inputs, self._orders(0)).compile()
         self.compile_seconds += time.perf_counter() - began
 
@@ -176,9 +194,25 @@ class Population:
         return jax.vmap(lambda *args: one(args))(*runs)
 
     @cached_property
+    def _initial(self) -> Any:
+        return self.devices.shared(self._initial_of())
+
+    @cached_property
+    def _initial_shapes(self) -> Any:
+        """Shapes are enough to compile: the weights may be drawn meanwhile."""
+        seeds = len(self.seeds.seeds)
+        model = self.program.task.pure
+        return self.devices.shapes(
+            jax.tree.map(
+                lambda leaf: jax.ShapeDtypeStruct((seeds, *leaf.shape), leaf.dtype),
+                jax.eval_shape(model.init, jax.random.key(0)),
+            )
+        )
+
+    @cached_property
     def _carry_shapes(self) -> Carry:
         row = jax.eval_shape(lambda rows: jax.tree.map(lambda leaf: leaf[0], rows), self._rows([]))
-        return jax.eval_shape(self.program.begin, row, self._initial)
+        return jax.eval_shape(self.program.begin, row, self._initial_shapes)
 
     def _empty_carry(self) -> Carry:
         empty = jax.tree.map(

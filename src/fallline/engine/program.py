@@ -292,6 +292,6 @@ class Program:
         return loss + self.task.penalty(params), score
 
 
-def arrays(split: Split | None, devices: Callable[[Any], Any]) -> Arrays | None:
-    """A split's arrays put on the devices by ``devices``."""
-    return None if split is None else Arrays(*devices((split.x, split.y)))
+def arrays(split: Split, put: Callable[[Any], Any]) -> Arrays:
+    """A split's arrays, put on the devices by ``put``."""
+    return Arrays(*put((split.x, split.y)))

@@ -87,3 +87,5 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Training steps and the evaluations between epochs, all devices together."""
     step: dict[str, float]
     """One optimizer step of one run, each optimizer measured alone, in turns with the others."""
+    phases: dict[str, float] = msgspec.field(default_factory=dict)
+    """Of ``total``: ``prepare``, ``search``, ``widening``, ``final`` and ``timing``, in turn."""
