@@ -11,6 +11,7 @@ from pathlib import Path
 
 from machine import watched
 
+AFTER_SEARCH = ("widening", "final", "timing")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -23,7 +24,9 @@ class Compared:
     """One ``fallline compare``: wall seconds of the whole process, and what the study holds.
 
     ``seconds``: interpreter's start to its end. ``compile`` and ``train`` are those of the study's
-    own ``timing.toml``. ``others``: cores that other processes took meanwhile.
+    own ``timing.toml``. ``search_seconds``: the whole less the phases after the search (grids
+    widened, the winners on fresh seeds, the timing of steps); start, compilation and report stay
+    in. ``others``: cores that other processes took meanwhile.
     """
 
     seconds: float
@@ -34,6 +37,7 @@ class Compared:
     steps: int
     compile: float
     train: float
+    search_seconds: float
     folder: Path
 
 
@@ -119,5 +123,6 @@ def _read(out: Path, seconds: float, others: float | None) -> Compared:
         steps=sum(result.steps for result in results),
         compile=timing.compile,
         train=timing.train,
+        search_seconds=seconds - sum(timing.phases.get(phase, 0.0) for phase in AFTER_SEARCH),
         folder=out,
     )

@@ -198,9 +198,9 @@ class _Session:
             # What needs no program is done while the first one is compiled.
             self._populations = self._prepare(compiler)
             try:
+                self._initial()
                 self.done = {result.run.run_id: result for result in self.study.results()}
                 self.listener(Planned(self.task, self.optimizers, self.study.path, len(self.done)))
-                self._initial()
                 self.phases["prepare"] = time.perf_counter() - began
                 self._search()
                 best = best_trials(self._of("search"), higher_is_better=self.task.higher_is_better)

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -69,7 +69,8 @@ class Seeds:
             jax.random.key(derived_seed("weights", self.study_seed, self.task_name, seed))
             for seed in self.seeds
         ]
-        return jax.jit(jax.vmap(model.init))(jnp.stack(keys))
+        # One seed after the other: vmapped, the random numbers take twice as long to compile.
+        return jax.jit(partial(lax.map, model.init))(jnp.stack(keys))
 
     def orders(self, program: Program, epoch: int) -> np.ndarray:
         """The batches of the epochs from ``epoch`` on: ``(seeds, epochs, steps, batch_size)``."""

@@ -104,6 +104,8 @@ class StudyFolder:
 
     def results(self) -> list[RunResult]:
         """Every stored run."""
+        if not any((self.path / _PARTS).glob("*.parquet")):
+            return []
         return list(parts.results(parts.read(self.path / _PARTS)))
 
     def runs(self) -> pd.DataFrame:
