@@ -258,6 +258,21 @@ def test_every_ingredient_changes_the_fingerprint() -> None:
     assert replace(line, loss="huber(0.5)").fingerprint != replace(line, loss="huber").fingerprint
 
 
+def test_the_code_of_a_users_network_is_part_of_the_fingerprint() -> None:
+    from flax import linen as nn
+
+    def made(activation):
+        class Net(nn.Module):
+            @nn.compact
+            def __call__(self, x):
+                return nn.Dense(3)(activation(nn.Dense(4)(x)))
+
+        return Task(Net(), _xy()).fingerprint
+
+    assert made(nn.relu) == made(nn.relu)
+    assert made(nn.relu) != made(nn.tanh)
+
+
 def test_what_a_run_says_itself_is_no_part_of_the_fingerprint() -> None:
     base = Task(models.MLP(3, (8,)), _xy())
     same = replace(base, title="another", target=0.5).with_budget(epochs=3, batch_size=7)

@@ -169,6 +169,7 @@ def evaluate(
     names the built-in task that it was trained on.
     """
     from fallline import network, tasks
+    from fallline.adapters.pure import precision
     from fallline.errors import InputError
     from fallline.store import weights as stored
     from fallline.training import WEIGHTS_FILE
@@ -191,5 +192,5 @@ def evaluate(
             )
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
     made = dataclasses.replace(made, data=made.dataset, dtype=about.get("precision", made.dtype))
-    with network.precision(made.dtype):
+    with precision(made.dtype):
         return network.restored(made, weights).evaluate(split)

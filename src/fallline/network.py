@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from fallline.adapters.pure import precision
 from fallline.data.dataset import Split
 from fallline.engine.devices import Devices, prepare
 from fallline.engine.evaluation import Evaluation, predict
@@ -172,8 +172,3 @@ def _filled(tree: Any, arrays: Mapping[str, np.ndarray], prefix: str, dtype: str
         else np.asarray(arrays[f"{prefix}{name}"], dtype)
         for name, value in tree.items()
     }
-
-
-def precision(dtype: str) -> contextlib.AbstractContextManager[Any]:
-    """The context in which JAX computes in ``dtype``: float64 has to be asked for."""
-    return jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,7 @@ import numpy as np
 
 from fallline import losses, models
 from fallline.adapters import PureModel, to_pure
+from fallline.adapters.pure import precision
 from fallline.data import builtin
 from fallline.data.dataset import Dataset, make_dataset
 from fallline.errors import DataError, InputError, near_matches, unknown
@@ -169,11 +171,29 @@ class Task:
         return stable_hash(
             self.dataset.fingerprint,
             self.pure.identity,
+            self._code,
             self.loss_terms.name,
             self.l1,
             self.l2,
             self.dtype,
         )
+
+    @cached_property
+    def _code(self) -> str:
+        """What a user's network computes, as JAX traced it: its class's name does not tell.
+
+        Nothing for the built-in networks, whose names do.
+        """
+        if self.model is None or type(self.model).__module__.startswith("fallline."):
+            return ""
+        example = jax.ShapeDtypeStruct((2, *self.dataset.input_shape), self.dtype)
+        with precision(self.dtype):
+            params, state = jax.eval_shape(self.pure.init, jax.random.key(0))
+            key = jax.eval_shape(lambda: jax.random.key(0))
+            traced = jax.make_jaxpr(lambda p, s, k, x: self.pure.apply(p, s, k, x, True))(
+                params, state, key, example
+            )
+        return re.sub(r"0x[0-9a-f]+", "", str(traced))
 
     def with_budget(self, *, epochs: int | None = None, batch_size: int | None = None) -> Task:
         """The same task with other epochs or batch size."""

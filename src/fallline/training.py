@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fallline import optimizers as catalogue
+from fallline.adapters.pure import precision as precision_of
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
 from fallline.engine.health import EarlyStopping
@@ -18,7 +19,6 @@ from fallline.engine.population import Advanced, Finished, Population, Seeds, in
 from fallline.engine.program import Program
 from fallline.errors import StudyError, unknown
 from fallline.network import Network, matched
-from fallline.network import precision as precision_of
 from fallline.planning.config import whole_number
 from fallline.records import Run, RunResult, Status, stable_hash
 from fallline.store import weights

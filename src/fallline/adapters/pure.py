@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,3 +55,8 @@ class PureModel:
     @property
     def parameters(self) -> int:
         return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(self.shapes()))
+
+
+def precision(dtype: str) -> contextlib.AbstractContextManager[Any]:
+    """The context in which JAX computes in ``dtype``: float64 has to be asked for."""
+    return jax.enable_x64(True) if dtype == "float64" else contextlib.nullcontext()
