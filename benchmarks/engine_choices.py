@@ -26,7 +26,7 @@ from fallline.engine.devices import Devices, prepare
 from fallline.engine.population import Finished, Population, Seeds
 from fallline.engine.program import Program
 from fallline.records import Run
-from fallline.tasks import Task
+from fallline.task import Task
 
 EPOCHS = 10
 

@@ -23,6 +23,7 @@ from fallline import tasks
 from fallline.cli.app import app
 from fallline.data import builtin
 from fallline.optimizers import HyperParameter, Optimizer, Option
+from fallline.task import Task
 
 DOCS = Path(__file__).resolve().parent
 MADE_BY = "<!-- Made by docs/generate.py: edit the program, then run 'make docs'. -->"
@@ -342,7 +343,7 @@ def task_section(name: str) -> str:
         ("network", f"{each.network}"),
         ("parameters", f"{each.parameters:,}"),
         ("data", f"{source.name}, a {source.kind}; one example has the shape {shape(made)}"),
-        ("splits", tasks.splits_in_words(made)),
+        ("splits", made.splits_in_words),
         ("loss", each.loss.replace("_", " ")),
         ("budget", f"{each.epochs} epochs, batch size {each.batch_size}"),
         ("target", f"validation {word(made)} {each.target:g}{unit}"),
@@ -352,11 +353,11 @@ def task_section(name: str) -> str:
     return f"## {code(name)}\n\n{plain(each.title)}.\n\n{table(('', ''), rows)}"
 
 
-def shape(task: tasks.Task) -> str:
+def shape(task: Task) -> str:
     return " x ".join(map(str, task.dataset.input_shape))
 
 
-def word(task: tasks.Task) -> str:
+def word(task: Task) -> str:
     return {"rmse": "RMSE"}.get(task.metric, task.metric)
 
 

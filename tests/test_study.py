@@ -15,7 +15,7 @@ from fallline.errors import DataError, InputError, StudyError
 from fallline.planning.config import FIRST_FINAL_SEED, StudyConfig
 from fallline.records import Status
 from fallline.store.folder import StudyFolder
-from fallline.tasks import Task
+from fallline.task import Task
 
 OPTIMIZERS = ("sgd", "adam", "gd")
 

@@ -17,7 +17,7 @@ import fallline
 from fallline import models, tasks
 from fallline.data.dataset import make_dataset
 from fallline.errors import DataError, InputError
-from fallline.tasks import Task
+from fallline.task import Task
 
 SIZES = {
     # name: (an example's shape and dtype, outputs, parameters by hand)
@@ -127,7 +127,7 @@ def test_arrays_make_a_task() -> None:
     ]
     assert task.metric == "accuracy"
     assert task.higher_is_better
-    assert tasks.splits_in_words(task) == "36 train, 12 validation, 12 test"
+    assert task.splits_in_words == "36 train, 12 validation, 12 test"
 
 
 def test_the_split_is_that_of_make_dataset() -> None:
@@ -303,9 +303,9 @@ def test_a_split_that_is_not_there_is_asked_for() -> None:
 
 def test_a_batch_of_more_than_there_is_is_refused() -> None:
     task = Task(None, _xy(), name="mine")
-    tasks.smallest_batch_check(task, 36)
+    task.require_batch(36)
     with pytest.raises(InputError, match="a batch of 37 is more than the 36 training") as caught:
-        tasks.smallest_batch_check(task, 37)
+        task.require_batch(37)
     assert "--batch-size 36" in caught.value.hint
 
 
@@ -352,7 +352,7 @@ def test_a_table_with_a_number_as_target_is_a_regression(tmp_path: Path) -> None
 def test_the_budget_of_a_table_follows_its_size(tmp_path: Path) -> None:
     small, large = (tasks.from_csv(_csv(tmp_path, rows), "kind") for rows in (30, 6_000))
     assert small.batch_size == len(small.dataset.train) == 18
-    tasks.smallest_batch_check(small, small.batch_size)
+    small.require_batch(small.batch_size)
     assert small.epochs == 60
     assert large.batch_size == 32
     assert large.epochs == 3000 // (3600 // 32)  # about 3,000 steps

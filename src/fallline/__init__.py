@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Task": "fallline.tasks",
+    "Task": "fallline.task",
     "Dataset": "fallline.data.dataset",
     "EarlyStopping": "fallline.engine.health",
     "prepare": "fallline.engine.devices",
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fallline.engine.devices import prepare
     from fallline.engine.health import EarlyStopping
     from fallline.results import Study, open_study
-    from fallline.tasks import Task
+    from fallline.task import Task
 
 
 def __getattr__(name: str) -> Any:

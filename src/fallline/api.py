@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fallline.engine.health import EarlyStopping
     from fallline.results import Study
     from fallline.study import Event
-    from fallline.tasks import Task
+    from fallline.task import Task
     from fallline.training import Progress, Training
 
 STUDIES_FOLDER = "fallline-studies"

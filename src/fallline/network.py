@@ -17,7 +17,7 @@ from fallline.engine.evaluation import Evaluation, predict
 from fallline.engine.program import Program
 from fallline.errors import DataError, InputError, unknown
 from fallline.store import weights
-from fallline.tasks import Task
+from fallline.task import Task
 
 
 @dataclass(frozen=True, eq=False)

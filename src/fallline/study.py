@@ -37,7 +37,7 @@ from fallline.store.document import (
     Timing,
 )
 from fallline.store.folder import StudyFolder
-from fallline.tasks import Task, smallest_batch_check
+from fallline.task import Task
 
 WRITE_SECONDS = 2.0
 """Finished runs wait at most about this long before they are written."""
@@ -91,7 +91,7 @@ def compare(
     """
     prepare()
     task = task.with_budget(epochs=config.epochs, batch_size=config.batch_size)
-    smallest_batch_check(task, config.batch_size)
+    task.require_batch(config.batch_size)
     task.require("validation", "test")
     chosen = catalogue.resolve(config.optimizers)
     study = StudyFolder.begin(folder, describe(task, chosen, config))

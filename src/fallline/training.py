@@ -22,7 +22,7 @@ from fallline.network import Network, matched
 from fallline.planning.config import whole_number
 from fallline.records import Run, RunResult, Status, stable_hash
 from fallline.store import weights
-from fallline.tasks import Task, smallest_batch_check
+from fallline.task import Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,7 +142,7 @@ def train(
         task.require("validation")
     chosen = catalogue.get(optimizer)
     batch_size = len(task.dataset.train) if chosen.full_batch else task.batch_size
-    smallest_batch_check(task, batch_size)
+    task.require_batch(batch_size)
     whole_number("seed", seed, least=0)
     task = replace(task, data=task.dataset, dtype=precision)
     settings = dict(hyperparameters or {})

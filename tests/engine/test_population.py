@@ -18,7 +18,7 @@ from fallline.engine.devices import Devices
 from fallline.engine.population import Finished, Population, Seeds
 from fallline.engine.program import Program
 from fallline.records import Run, RunResult, Status
-from fallline.tasks import Task
+from fallline.task import Task
 
 SEEDS = Seeds("blobs", (0, 1, 2))
 EPOCHS = 3

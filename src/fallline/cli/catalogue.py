@@ -96,7 +96,6 @@ def tasks(
         print(plain_table([*columns, ("epochs", True), ("batch size", True)], rows))
         return
     from fallline.data import builtin
-    from fallline.tasks import splits_in_words
 
     each = definition(name)
     located = builtin.locate(each.data)
@@ -108,7 +107,7 @@ def tasks(
         "budget": f"{each.epochs} epochs, batch size {each.batch_size}",
         "target": f"{each.target:g} on validation data",
         "data": f"{source.name}, a {source.kind}",
-        "examples": splits_in_words(each.make()) if located.found else missing,
+        "examples": each.make().splits_in_words if located.found else missing,
         "licence": source.licence,
         "from": source.origin,
         "here": located.where if located.found else missing,

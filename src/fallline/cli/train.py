@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from fallline.adapters import PureModel
     from fallline.optimizers import Optimizer
-    from fallline.tasks import Task
+    from fallline.task import Task
     from fallline.training import Training
 
 TaskArgument = Annotated[str, typer.Argument(help="A built-in task, or the path of a CSV file.")]
@@ -164,10 +164,9 @@ def _forms(given: list[str], optimizer: Optimizer) -> dict[str, Any]:
 
 
 def _heading(task: Task) -> str:
-    from fallline.tasks import splits_in_words
 
     notes = "".join(f"\n  {note}" for note in task.dataset.notes)
-    return f"{task.title or task.name} ({splits_in_words(task)}){notes}"
+    return f"{task.title or task.name} ({task.splits_in_words}){notes}"
 
 
 def summary(model: PureModel) -> str:

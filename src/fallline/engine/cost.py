@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from fallline.planning.grouping import Size
-from fallline.tasks import Task
+from fallline.task import Task
 
 
 def size_of(task: Task) -> Size:

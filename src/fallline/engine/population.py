@@ -25,7 +25,7 @@ from fallline.engine import ordering
 from fallline.engine.devices import Devices
 from fallline.engine.program import Arrays, Carry, Figures, Program, Row, arrays
 from fallline.records import Curves, Run, RunResult, Status, derived_seed
-from fallline.tasks import Task
+from fallline.task import Task
 
 IN_FLIGHT = 2
 """Calls that are queued at once, so that a device never waits for the host."""

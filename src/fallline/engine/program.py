@@ -19,7 +19,7 @@ from fallline.data.dataset import Split
 from fallline.engine import health
 from fallline.engine.branches import Branch, Slots, Union
 from fallline.engine.ordering import steps_per_epoch
-from fallline.tasks import Task
+from fallline.task import Task
 
 MICRO_BATCH = 4096
 """Larger batches are passed in parts of at most this many examples, their gradients averaged."""
