@@ -71,29 +71,19 @@ def test_the_same_command_again_trains_nothing(compared) -> None:
 
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "fallline",
-        "compare",
-        "digits-mlp",
-        "--optimizers",
-        "adam",
-        "--epochs",
-        "30",
-        "--seeds",
-        "60",
-        "--out",
-        "study",
-    ]
+    asked = ["compare", "digits-mlp", "--optimizers", "adam", "--epochs", "30", "--seeds", "60"]
+    # A shell's background job has Ctrl-C switched off, and its children inherit that.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"sys.argv = {['fallline', *asked, '--out', 'study']!r}\n"
+        "from fallline.cli.app import main; main()"
+    )
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-c", code],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A shell's background job has Ctrl-C switched off, and its children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline and not list(tmp_path.glob("study/parts/*.parquet")):
