@@ -76,7 +76,7 @@ class _VmappedDevices(Devices):
         return False
 
 
-def _same(one: Finished, other: Finished, rtol: float) -> None:
+def check_same(one: Finished, other: Finished, rtol: float) -> None:
     np.testing.assert_allclose(one.step_losses, other.step_losses, rtol=rtol)
     for ours, theirs in zip(
         jax.tree.leaves(one.params), jax.tree.leaves(other.params), strict=True
@@ -125,7 +125,7 @@ def test_a_run_does_not_depend_on_its_neighbours() -> None:
     alone = _train([run], per_device=1)[run.run_id]
     among = _train(_runs(*names, seeds=(0, 1, 2)), per_device=4)[run.run_id]
     np.testing.assert_array_equal(alone.result.curves.train_loss, among.result.curves.train_loss)
-    _same(alone, among, rtol=0)
+    check_same(alone, among, rtol=0)
 
 
 def test_one_device_and_two_give_the_same_numbers() -> None:
@@ -134,28 +134,28 @@ def test_one_device_and_two_give_the_same_numbers() -> None:
     runs = _runs("sgd", "adam", "nadam", seeds=(0, 1, 2))
     one, two = _train(runs, devices=Devices.first(1)), _train(runs, devices=Devices.first(2))
     for run in runs:
-        _same(one[run.run_id], two[run.run_id], rtol=0)
+        check_same(one[run.run_id], two[run.run_id], rtol=0)
 
 
 def test_segments_do_not_change_the_numbers() -> None:
     runs = _runs("adam", "momentum")
     whole, parts = _train(runs, per_call=EPOCHS), _train(runs, per_call=1)
     for run in runs:
-        _same(whole[run.run_id], parts[run.run_id], rtol=0)
+        check_same(whole[run.run_id], parts[run.run_id], rtol=0)
 
 
 def test_mapped_and_vmapped_runs_agree() -> None:
     runs = _runs("adam", "rmsprop")
     mapped, vmapped = _train(runs), _train(runs, vmapped=True)
     for run in runs:
-        _same(mapped[run.run_id], vmapped[run.run_id], rtol=1e-5)
+        check_same(mapped[run.run_id], vmapped[run.run_id], rtol=1e-5)
 
 
 def test_branches_give_what_a_program_per_optimizer_gives() -> None:
     runs = _runs("sgd", "adadelta", "adam", "nadam")
     together = _train(runs)
     for run in runs:
-        _same(together[run.run_id], _train([run])[run.run_id], rtol=1e-6)
+        check_same(together[run.run_id], _train([run])[run.run_id], rtol=1e-6)
 
 
 def test_optimizers_are_paired() -> None:
@@ -177,7 +177,7 @@ def test_a_diverged_run_leaves_its_neighbours_alone() -> None:
     assert np.isfinite(broken.last_finite_loss)
     assert broken.epochs_trained == 1  # frozen at the end of the epoch
     assert fine.status is Status.DONE
-    _same(done[calm.run_id], _train([calm], task=task)[calm.run_id], rtol=0)
+    check_same(done[calm.run_id], _train([calm], task=task)[calm.run_id], rtol=0)
 
 
 def _regression():
@@ -194,7 +194,7 @@ def test_full_batch_in_parts_is_the_full_batch(monkeypatch: pytest.MonkeyPatch) 
     parts = _train(runs, batch_size=80)
     for run in runs:
         assert whole[run.run_id].result.steps == EPOCHS
-        _same(whole[run.run_id], parts[run.run_id], rtol=1e-5)
+        check_same(whole[run.run_id], parts[run.run_id], rtol=1e-5)
 
 
 def test_one_program_serves_every_setting() -> None:

@@ -55,6 +55,9 @@ def test_differences_have_their_sign():
     assert ACCURACY.difference(0.004) == "+0.4"
     assert ACCURACY.difference(0.0) == "0.0"
     assert RMSE.difference(0.0123) == "+0.0123"
+    assert RMSE.difference(-0.000252, beside=0.694) == "-0.0003"
+    assert RMSE.difference(0.00001, beside=0.694) == "0.0000"
+    assert RMSE.difference(12.3, beside=1250.0) == "+12.3"
 
 
 @pytest.mark.parametrize(

@@ -44,11 +44,17 @@ class MetricFormat:
         decimals = len(self.number(value).partition(".")[2])
         return f"{text} ± {half * (100 if self.share else 1):.{decimals}f}"
 
-    def difference(self, value: float) -> str:
-        """A difference of two figures with its sign: ``-0.4``, in percentage points of a share."""
+    def difference(self, value: float, *, beside: float = math.nan) -> str:
+        """A difference of two figures with its sign: ``-0.4``, in percentage points of a share.
+
+        An error's has one decimal more than the figure ``beside`` it: ``+0.0059`` beside 0.686.
+        """
         if not math.isfinite(value):
             return NONE
         text = self.number(abs(value))
+        if not self.share and math.isfinite(beside):
+            decimals = len(self.number(beside).partition(".")[2]) + 1
+            text = f"{abs(value):.{decimals}f}"
         zero = not text.strip("0.")
         return text if zero else f"{'-' if value < 0 else '+'}{text}"
 

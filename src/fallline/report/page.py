@@ -142,7 +142,10 @@ def _evidence(row: dict[str, Any], form: MetricFormat) -> str:
     """The difference to the best with its interval, and the p-value."""
     if not math.isfinite(row["p_value"]):
         return ""
-    low, high = form.difference(row["difference_low"]), form.difference(row["difference_high"])
+    low, high = (
+        form.difference(row[end], beside=row["test_metric"])
+        for end in ("difference_low", "difference_high")
+    )
     return f"{low} to {high}, p {formats.p_value(row['p_value'])}"
 
 

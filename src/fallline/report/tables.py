@@ -108,7 +108,7 @@ def standing(row: Mapping[str, Any], form: formats.MetricFormat) -> str:
     if relation == Relation.DIVERGED:
         return f"{row['final_diverged']} of {row['seeds']} diverged"
     if relation in (Relation.WORSE, Relation.PROBABLY_WORSE, Relation.BETTER):
-        return f"{relation} ({form.difference(row['difference'])})"
+        return f"{relation} ({form.difference(row['difference'], beside=row['test_metric'])})"
     return relation or "not yet measured"
 
 
