@@ -46,8 +46,9 @@ $(BENCH_VENV)/.installed: benchmarks/requirements.txt
 	@touch $@
 
 bench: $(INSTALLED) $(BENCH_VENV)/.installed
-	$(BIN)/python benchmarks/cold_start.py
-	$(BIN)/python benchmarks/compare_peers.py --peers-python $(BENCH_VENV)/bin/python
+	$(BIN)/python benchmarks/cold_start.py --table docs/performance.md
+	$(BIN)/python benchmarks/compare_peers.py --peers-python $(BENCH_VENV)/bin/python \
+		--table docs/performance.md
 
 docs: $(DEVELOPED)
 	$(BIN)/python docs/generate.py
