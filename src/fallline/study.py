@@ -97,7 +97,7 @@ def compare(
     study = StudyFolder.begin(folder, describe(task, chosen, config))
     try:
         if not study.complete:
-            _Session(task, chosen, config, study, listener).run()
+            _Work(task, chosen, config, study, listener).run()
     finally:
         study.close()
     return study.path
@@ -178,7 +178,7 @@ def _processor() -> str:
 
 
 @dataclass
-class _Session:
+class _Work:
     """One process's work on a study."""
 
     task: Task

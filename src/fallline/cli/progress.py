@@ -284,7 +284,7 @@ class LiveWatch(SilentWatch):
 def interruption(state: StudyProgress) -> str:
     """What a user should know who has just stopped a study."""
     if not state.folder:
-        return "stopped before the study began"
+        return "stopped before the first run began; the same command starts anew"
     return (
         f"stopped: {state.stored} finished {'run is' if state.stored == 1 else 'runs are'} "
         f"stored in {state.folder}; "
