@@ -139,6 +139,9 @@ def test_an_interrupted_study_goes_on(
 
     study.compare(_task(), _config(), folder, listener=listen)
     assert not before & set(trained), "a finished run was trained again"
+    timing = StudyFolder.open(folder).timing
+    assert timing is not None
+    assert timing.stored_before == len(before)
     columns = ["validation_metric", "test_metric", "status"]
     pd.testing.assert_frame_equal(
         _runs(folder).set_index("run_id").sort_index()[columns],

@@ -194,3 +194,17 @@ def test_wrong_input_is_told(digits, trained) -> None:
         trained.evaluate((digits.dataset.test.x[:1], ["eleven"]))
     with pytest.raises(DataError, match="no weights at"):
         fallline.evaluate("lost.safetensors", digits)
+
+
+def test_the_default_folder_tells_trainings_apart(trained, digits) -> None:
+    short = digits.with_budget(epochs=1)
+    others = [
+        fallline.train(short, "adam"),
+        fallline.train(short, "adam", shuffle=False),
+        fallline.train(short, "adam", initial_weights=trained),
+        fallline.train(short, "adam", options={"epsilon_place": "inside"}),
+        fallline.train(short, "adam", early_stopping=EarlyStopping(patience=1)),
+    ]
+    names = [training.identity for training in others]
+    assert len(set(names)) == len(names)
+    assert fallline.train(short, "adam").identity == names[0]

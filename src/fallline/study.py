@@ -190,6 +190,7 @@ class _Work:
     trained_seconds: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
     _written: float = 0.0
+    _stored_before: int = 0
     _evaluation: Evaluation | None = None
 
     def run(self) -> None:
@@ -200,7 +201,10 @@ class _Work:
             try:
                 self._initial()
                 self.done = {result.run.run_id: result for result in self.study.results()}
-                self.listener(Planned(self.task, self.optimizers, self.study.path, len(self.done)))
+                self._stored_before = len(self.done)
+                self.listener(
+                    Planned(self.task, self.optimizers, self.study.path, self._stored_before)
+                )
                 self.phases["prepare"] = time.perf_counter() - began
                 self._search()
                 best = best_trials(self._of("search"), higher_is_better=self.task.higher_is_better)
@@ -216,6 +220,7 @@ class _Work:
                 train=self.trained_seconds,
                 phases=self.phases,
                 step=steps,
+                stored_before=self._stored_before,
             )
         )
 

@@ -37,7 +37,7 @@ class Task:
     """
 
     model: Any = None
-    data: Dataset | tuple[Any, Any] = ()  # type: ignore[assignment]
+    data: Dataset | tuple[Any, Any] | None = None
     loss: str | None = None
     name: str = "task"
     title: str = ""

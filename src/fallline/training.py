@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
 from fallline import optimizers as catalogue
@@ -48,6 +50,8 @@ class Training:
     batch_size: int
     step_losses: np.ndarray
     """The loss of every step, shape ``(steps,)``."""
+    identity: str
+    """Hash of what was trained and how, 8 hex digits: equal for equal trainings alone."""
 
     @property
     def task(self) -> Task:
@@ -88,12 +92,6 @@ class Training:
     def evaluate(self, split: str | tuple[Any, Any] = "test") -> dict[str, float]:
         """See :meth:`Network.evaluate`."""
         return self.network.evaluate(split)
-
-    @property
-    def identity(self) -> str:
-        """Hash of what was trained and how, 8 hex digits."""
-        run = self.result.run
-        return stable_hash(self.task.fingerprint, run.run_id, self.batch_size, digits=8)
 
     def save(self, folder: Path | str) -> Path:
         """Write weights and history into ``folder``; returns the weights' file."""
@@ -163,16 +161,13 @@ def train(
 def _trained(
     program: Program, run: Run, initial_weights: Any, shuffle: bool, progress: Progress
 ) -> Training:
-    initial = None
+    given: Any = None
     if initial_weights is not None:
         if isinstance(initial_weights, Training):
             initial_weights = initial_weights.network
         given = initial_from(*matched(initial_weights, program.task), seeds=1)
-
-        def initial() -> Any:
-            return given
-
     seeds = Seeds(program.task.name, (run.seed,), shuffle=shuffle)
+    initial = None if given is None else lambda: given
     population = Population(program, seeds, Devices.first(1), initial=initial)
     done: Finished | None = None
     for event in population.train([run], keep_weights=True):
@@ -184,7 +179,26 @@ def _trained(
             done = event
     assert done is not None, "a population hands every run back"
     network = Network(program.task, done.params, done.state)
-    return Training(network, done.result, program.batch_size, done.step_losses)
+    identity = _identity(program, run, given, shuffle)
+    return Training(network, done.result, program.batch_size, done.step_losses, identity)
+
+
+def _identity(program: Program, run: Run, given: Any, shuffle: bool) -> str:
+    """Hash of everything that decides a training's numbers."""
+    stopping = program.stopping
+    content = hashlib.blake2b(digest_size=8)
+    for leaf in jax.tree.leaves(given):
+        content.update(np.ascontiguousarray(leaf).data)
+    return stable_hash(
+        program.task.fingerprint,
+        run.run_id,
+        program.batch_size,
+        [list(branch.options) for branch in program.branches],
+        None if stopping is None else asdict(stopping),
+        content.hexdigest() if given is not None else None,
+        shuffle,
+        digits=8,
+    )
 
 
 def _figures(task: Task) -> tuple[str, ...]:

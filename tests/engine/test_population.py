@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import linen as nn
 
 from fallline import losses, models, optimizers
 from fallline.data.dataset import make_dataset
@@ -164,6 +165,20 @@ def test_optimizers_are_paired() -> None:
         first.setdefault(event.result.run.seed, set()).add(float(event.step_losses[0]))
     assert all(len(values) == 1 for values in first.values())
     assert first[0] != first[1]
+
+
+class _Dropping(nn.Module):
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
+        return nn.Dense(3)(nn.Dropout(0.5, deterministic=not train)(x))
+
+
+def test_dropout_is_paired_too() -> None:
+    task = replace(_task(), data=_task().dataset, model=_Dropping())
+    first: dict[int, set[float]] = {}
+    for event in _train(_runs("sgd", "adam"), task=task).values():
+        first.setdefault(event.result.run.seed, set()).add(float(event.step_losses[0]))
+    assert all(len(losses) == 1 for losses in first.values())
 
 
 def test_a_diverged_run_leaves_its_neighbours_alone() -> None:

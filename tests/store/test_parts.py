@@ -20,7 +20,7 @@ from fallline.records import Curves, Run, RunResult, Status
 from fallline.store import parts
 
 
-def _same(one: RunResult, other: RunResult) -> None:
+def _assert_same(one: RunResult, other: RunResult) -> None:
     assert one.run == other.run
     assert one.run.run_id == other.run.run_id
     assert other.status is one.status
@@ -51,7 +51,7 @@ def test_runs_come_back_as_they_were(tmp_path: Path, a_run) -> None:
         replace(a_run(5), run=Run("gd", {}, 1000, "final", 7, full_batch=True)),
     ]
     for one, other in zip(results, _through(tmp_path, *results), strict=True):
-        _same(one, other)
+        _assert_same(one, other)
 
 
 @settings(

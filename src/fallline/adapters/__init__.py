@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from fallline.adapters.pure import Layer, PureModel
@@ -36,7 +35,7 @@ def to_pure(model: Any, input_shape: tuple[int, ...], dtype: str = "float32") ->
             f"the model is the class {model.__name__}, not a module",
             hint=f"make one: model={model.__name__}(...)",
         )
-    if isinstance(model, Callable):  # type: ignore[arg-type]
+    if callable(model):
         return flax_adapter.from_nnx(model, input_shape, dtype)
     raise InputError(
         f"cannot train a model of type {type(model).__name__}",

@@ -72,6 +72,10 @@ class Seeds:
         # One seed after the other: vmapped, the random numbers take twice as long to compile.
         return jax.jit(partial(lax.map, model.init))(jnp.stack(keys))
 
+    def noise(self, seed: int) -> int:
+        """Where a run's dropout begins: the same masks for every optimizer of a seed."""
+        return derived_seed("noise", self.study_seed, self.task_name, seed)
+
     def orders(self, program: Program, epoch: int) -> np.ndarray:
         """The batches of the epochs from ``epoch`` on: ``(seeds, epochs, steps, batch_size)``."""
         examples = len(program.task.dataset.train)
@@ -115,8 +119,6 @@ class _Flight:
     rows: Row
     carry: Carry
     trained: int = 0
-    asked: np.ndarray | None = None
-    """Epochs asked of each place by the call under way."""
     figures: list[Figures] = field(default_factory=list)
 
 
@@ -235,7 +237,7 @@ class Population:
                 run.hyperparameters, program.width
             )
             seed[place] = self.seeds.index(run.seed)
-            key[place, 1] = derived_seed("noise", self.seeds.study_seed, run.seed, run.optimizer)
+            key[place, 1] = self.seeds.noise(run.seed)
             active[place] = True
         columns = (branch, hyperparameters, seed, key, active, active & measured)
         return Row(*self.devices.split(columns))
@@ -293,7 +295,6 @@ class Population:
             self._validation,
             self._orders(flight.trained),
         )
-        flight.asked = asked
         flight.figures.append(figures)
         return flight
 

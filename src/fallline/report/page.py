@@ -96,7 +96,8 @@ def tiles(reading: Reading, form: MetricFormat) -> list[dict[str, str]]:
     )
     if reading.timing:
         detail = f"{formats.duration(reading.timing.compile)} of it compiling"
-        took = {"figure": formats.duration(reading.timing.total), "label": "from start to end"}
+        label = "since it was gone on with" if reading.timing.stored_before else "from start to end"
+        took = {"figure": formats.duration(reading.timing.total), "label": label}
         found.append(took | {"detail": detail})
     else:
         parameters = f"{formats.count(task.parameters)} parameters"

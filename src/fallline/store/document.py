@@ -89,3 +89,5 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One optimizer step of one run, each optimizer measured alone, in turns with the others."""
     phases: dict[str, float] = msgspec.field(default_factory=dict)
     """Of ``total``: ``prepare``, ``search``, ``widening``, ``final`` and ``timing``, in turn."""
+    stored_before: int = 0
+    """Runs that an earlier, interrupted process had trained: their time is not in these figures."""
