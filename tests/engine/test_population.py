@@ -120,6 +120,16 @@ def test_losses_are_those_of_a_plain_optax_loop() -> None:
         np.testing.assert_allclose(event.step_losses, expected, rtol=2e-5)
 
 
+def test_an_epochs_training_loss_is_the_mean_over_its_examples() -> None:
+    # Batches of 32, 32 and 16 of 80 examples: the last weighs half as much.
+    run = _runs("sgd", seeds=(0,), rate=0.5)[0]
+    event = _train([run])[run.run_id]
+    by_epoch = event.step_losses.reshape(EPOCHS, 3)
+    expected = by_epoch @ np.array([32, 32, 16]) / 80
+    np.testing.assert_allclose(event.result.curves.train_loss, expected, rtol=1e-6)
+    assert np.abs(by_epoch.mean(axis=1) / expected - 1).max() > 1e-3
+
+
 def test_a_run_does_not_depend_on_its_neighbours() -> None:
     names = ("sgd", "momentum", "rmsprop", "adam", "adagrad")
     run = _runs("adam", seeds=(1,))[0]
