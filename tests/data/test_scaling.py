@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
 
+from fallline.data import scaling
 from fallline.data.scaling import fit_inputs, fit_target, row_normed
 from fallline.errors import InputError
 
@@ -55,6 +56,31 @@ def test_global_zscore_has_one_mean_and_deviation():
     scaled = apply(images, (offset, scale))
     assert abs(scaled.mean()) < 1e-12
     assert scaled.std() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("width", [1, 7, 300])
+def test_chunks_of_any_size_have_the_moments_of_the_whole(monkeypatch, width):
+    whole = np.random.default_rng(4).normal(3, 2, size=(211, width))
+    monkeypatch.setattr(scaling, "_CHUNK", 20)
+    monkeypatch.setattr(scaling, "_NUMBERS", 64)
+    monkeypatch.setattr(scaling, "_WIDE", 100)
+    offset, scale = fit_inputs(whole, "zscore", dtype=np.float64)
+    np.testing.assert_allclose(offset, whole.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(1 / scale, whole.std(axis=0), rtol=1e-12)
+    offset, scale = fit_inputs(whole, "global_zscore", dtype=np.float64)
+    assert (float(offset), 1 / float(scale)) == pytest.approx((whole.mean(), whole.std()), 1e-12)
+    offset, scale = fit_inputs(whole, "unit", dtype=np.float64)
+    np.testing.assert_array_equal(offset, whole.min(axis=0))
+    np.testing.assert_allclose(1 / scale, np.ptp(whole, axis=0), rtol=1e-12)
+
+
+def test_a_feature_that_changes_between_chunks_alone_is_scaled(monkeypatch):
+    monkeypatch.setattr(scaling, "_CHUNK", 4)
+    monkeypatch.setattr(scaling, "_NUMBERS", 1)
+    rows = np.repeat([[1.0, 5.0], [4.0, 5.0], [1.0, 5.0]], 4, axis=0)
+    offset, scale = fit_inputs(rows, "zscore", dtype=np.float64)
+    assert offset.tolist() == [2, 5]
+    assert scale.tolist() == pytest.approx([0.5**0.5, 1], rel=1e-12)
 
 
 def test_row_norm_is_sklearns():

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
+from fallline.data.streamed import Shards, as_streamed
 from fallline.errors import DataError, InputError, near_matches
 
 MANY_CODES = 20
@@ -35,21 +36,26 @@ def float_type(dtype: DTypeLike) -> np.dtype:
     return found
 
 
-def inputs(x: ArrayLike, dtype: np.dtype, *, what: str = "x") -> np.ndarray:
-    """``x`` as ``(n, ...)`` uint8 or ``dtype``, finite and not empty."""
-    array = _array(x, what)
+def inputs(x: ArrayLike | Shards, dtype: np.dtype, *, what: str = "x") -> np.ndarray | Shards:
+    """``x`` as ``(n, ...)`` uint8 or ``dtype``, finite and not empty; on disk where it was."""
+    shards = as_streamed(x)
+    array = _array(x, what) if shards is None else shards
     if array.ndim < 2:
         raise DataError(
             f"{what} has shape {array.shape}: one axis of examples and one or more of features "
             "are needed",
             hint=f"for a single feature give {what}.reshape(-1, 1)",
         )
-    if array.size == 0:
+    if 0 in array.shape:
         raise DataError(f"{what} has shape {array.shape}: it holds no data")
-    return array if array.dtype == np.uint8 else _floats(array, dtype, what)
+    if array.dtype == np.uint8:
+        return array
+    if isinstance(array, Shards):
+        return _streamed_floats(array, dtype, what)
+    return _floats(array, dtype, what)
 
 
-def feature_names(names: Sequence[str], x: np.ndarray) -> tuple[str, ...]:
+def feature_names(names: Sequence[str], x: np.ndarray | Shards) -> tuple[str, ...]:
     """The names of a table's columns; none is fine."""
     if names and (x.ndim != 2 or len(names) != x.shape[1]):
         raise InputError(f"{len(names)} names of features for x of shape {x.shape}")
@@ -115,8 +121,11 @@ def _kind_of_integers(values: np.ndarray) -> tuple[Literal["classification", "re
 
 
 def held_out(
-    pair: tuple[ArrayLike, ArrayLike], what: str, x: np.ndarray, known: Targets
-) -> tuple[np.ndarray, np.ndarray]:
+    pair: tuple[ArrayLike | Shards, ArrayLike],
+    what: str,
+    x: np.ndarray | Shards,
+    known: Targets,
+) -> tuple[np.ndarray | Shards, np.ndarray]:
     """Given validation or test arrays, in the form and with the classes of the training ones."""
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise InputError(f"{what} must be a pair (x, y)")
@@ -153,17 +162,23 @@ def _array(values: ArrayLike, what: str, *, labels: bool = False) -> np.ndarray:
         array = np.asarray(values)
     except ValueError as error:
         raise DataError(f"{what} is no array: {error}", hint="give rows of equal length") from None
+    if labels and isinstance(values, np.memmap):
+        array = array.copy()
     if labels and array.dtype == object and array.ndim:
         # Python's own mixtures, and the text columns of pandas.
         width = max(1, array.size // max(1, len(array)))
         plain = [_plain(value, place // width, what) for place, value in enumerate(array.flat)]
         array = np.asarray(plain).reshape(array.shape)
     if array.dtype.kind not in ("fiubUST" if labels else "fiub"):
-        raise DataError(
-            f"{what} holds values of type {array.dtype}",
-            hint="give numbers; write text columns as numbers or as one column per category",
-        )
+        raise _no_numbers(what, array.dtype)
     return array
+
+
+def _no_numbers(what: str, dtype: np.dtype) -> DataError:
+    return DataError(
+        f"{what} holds values of type {dtype}",
+        hint="give numbers; write text columns as numbers or as one column per category",
+    )
 
 
 def _plain(value: Any, row: int, what: str) -> Any:
@@ -179,13 +194,39 @@ def _floats(array: np.ndarray, dtype: np.dtype, what: str) -> np.ndarray:
     finite = np.isfinite(cast)
     if not finite.all():
         place = np.unravel_index(int(finite.argmin()), array.shape)
-        column = f", column {', '.join(str(i) for i in place[1:])}" if place[1:] else ""
-        raise DataError(
-            f"{what} is {array[place]} in row {place[0]}{column} (counted from 0); "
-            f"{int((~finite).sum())} such values in all",
-            hint=f"fill in or drop rows with NaN, infinite, or too large values for {dtype}",
-        )
+        count = int((~finite).sum())
+        raise _not_finite(what, array[place], tuple(map(int, place)), count, dtype)
     return np.ascontiguousarray(cast)
+
+
+def _streamed_floats(x: Shards, dtype: np.dtype, what: str) -> Shards:
+    """``x`` as ``dtype`` once it is read; the same checks as in memory, in a pass over it."""
+    if x.dtype.kind not in "fiub":
+        raise _no_numbers(what, x.dtype)
+    cast = x.astype(dtype)
+    if x.dtype.kind != "f":
+        return cast
+    place: tuple[int, ...] | None = None
+    count = 0
+    for rows in cast.chunks():
+        finite = np.isfinite(cast[rows])
+        count += int(finite.size - np.count_nonzero(finite))
+        if count and place is None:
+            row, *column = map(int, np.unravel_index(int(finite.argmin()), finite.shape))
+            place = (rows.start + row, *column)
+    if place is not None:
+        raise _not_finite(what, x[place[0]][place[1:]], place, count, dtype)
+    return cast
+
+
+def _not_finite(
+    what: str, value: Any, place: tuple[int, ...], count: int, dtype: np.dtype
+) -> DataError:
+    column = f", column {', '.join(map(str, place[1:]))}" if place[1:] else ""
+    return DataError(
+        f"{what} is {value} in row {place[0]}{column} (counted from 0); {count} such values in all",
+        hint=f"fill in or drop rows with NaN, infinite, or too large values for {dtype}",
+    )
 
 
 def _classified(

@@ -1,4 +1,4 @@
-"""A data set as every layer sees it: splits in memory, and the scaling that the model applies."""
+"""A data set as every layer sees it: its splits, and the scaling that the model applies."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from fallline.data import checks
 from fallline.data.checks import Targets
 from fallline.data.scaling import Scaling, fit_inputs, fit_target, row_normed
 from fallline.data.splits import Amount, fold_rows, split_rows
+from fallline.data.streamed import Shards, joined
 from fallline.errors import InputError
 
 Kind = Literal["classification", "regression"]
-Pair = tuple[ArrayLike, ArrayLike]
+Pair = tuple[ArrayLike | Shards, ArrayLike]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +27,11 @@ class Split:
     """Examples and their targets, in the order in which they are stored.
 
     ``x``: ``(n, ...)``, uint8, float32 or float64. ``y``: ``(n,)`` int32 class indices, or
-    ``(n,)`` or ``(n, k)`` float targets in their own units.
+    ``(n,)`` or ``(n, k)`` float targets in their own units. The examples may lie on disk, as
+    :class:`~fallline.data.streamed.Shards`; the targets are in memory.
     """
 
-    x: np.ndarray
+    x: np.ndarray | Shards
     y: np.ndarray
 
     def __post_init__(self) -> None:
@@ -38,6 +40,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the examples lie on disk: ``x.take(rows)`` then reads some."""
+        return isinstance(self.x, Shards)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +97,9 @@ class Dataset:
         for role in ("train", "validation", "test"):
             split: Split | None = getattr(self, role)
             digest.update(role.encode())
-            for array in () if split is None else (split.x, split.y):
-                _digest_array(digest, array)
+            if split is not None:
+                _digest_array(digest, split.x)
+                _digest_array(digest, split.y)
         _digest_array(digest, np.asarray(self.input_offset))
         _digest_array(digest, np.asarray(self.input_scale))
         return digest.hexdigest()
@@ -101,13 +109,17 @@ class Dataset:
         return [split for split in every if split is not None]
 
 
-def _digest_array(digest: Any, array: np.ndarray) -> None:
+def _digest_array(digest: Any, array: np.ndarray | Shards) -> None:
     digest.update(f"{array.dtype.str}{array.shape}".encode())
-    digest.update(np.ascontiguousarray(array).data)
+    if isinstance(array, Shards):
+        for rows in array.chunks():
+            digest.update(array[rows].data)
+    else:
+        digest.update(np.ascontiguousarray(array).data)
 
 
 def make_dataset(
-    x: ArrayLike,
+    x: ArrayLike | Shards,
     y: ArrayLike,
     *,
     name: str = "data",
@@ -133,9 +145,10 @@ def make_dataset(
     """A data set of arrays: checked, split, and with a scaling fitted on its training rows.
 
     ``x``: ``(n, ...)`` numbers; uint8 stays uint8, all else becomes ``dtype`` (float32 or
-    float64). ``y``: class labels of any type, or ``(n,)`` or ``(n, k)`` numbers. ``kind`` is
-    inferred from ``y`` where it is not given, and ``notes`` says so. With ``classes`` given,
-    whole-number labels are indices into them.
+    float64). What is memory-mapped (``np.load(path, mmap_mode="r")``), or :class:`Shards`, stays
+    on disk: checked, scaled and fingerprinted in passes over it. ``y``: class labels of any type,
+    or ``(n,)`` or ``(n, k)`` numbers. ``kind`` is inferred from ``y`` where it is not given, and
+    ``notes`` says so. With ``classes`` given, whole-number labels are indices into them.
 
     ``validation``, ``test``: a share of the rows, a count of rows, or 0 or None for no such
     split; ignored where ``validation_data`` or ``test_data`` gives it. The rows are shuffled
@@ -185,23 +198,29 @@ def make_dataset(
     return _target_scaled(dataset) if target_scaling else dataset
 
 
-def _given(what: str, pair: Pair | None, inputs: np.ndarray, targets: Targets) -> Split | None:
+def _given(
+    what: str, pair: Pair | None, inputs: np.ndarray | Shards, targets: Targets
+) -> Split | None:
     """The split that was given as a pair of arrays, of the same form as the training data."""
     if pair is None:
         return None
     return Split(*checks.held_out(pair, what, inputs, targets))
 
 
-def _taken(x: np.ndarray, y: np.ndarray, rows: np.ndarray | None) -> Split | None:
+def _taken(x: np.ndarray | Shards, y: np.ndarray, rows: np.ndarray | None) -> Split | None:
     """The split of these rows, None for none; no copy where they are all rows in order."""
     if rows is None or len(rows) == 0:
         return None
     if len(rows) == len(x) and bool((rows == np.arange(len(x))).all()):
         return Split(x, y)
-    return Split(x[rows], y[rows])
+    return _of_rows(x, y, rows)
 
 
-def _default_scaling(x: np.ndarray) -> Scaling:
+def _of_rows(x: np.ndarray | Shards, y: np.ndarray, rows: np.ndarray) -> Split:
+    return Split(x.select(rows) if isinstance(x, Shards) else x[rows], y[rows])
+
+
+def _default_scaling(x: np.ndarray | Shards) -> Scaling:
     if x.dtype == np.uint8:
         return "unit"
     return "zscore" if x.ndim == 2 else "none"
@@ -221,7 +240,10 @@ def _scaled(
     """
 
     def normed(split: Split) -> Split:
-        return Split(row_normed(split.x, norm_axis or 0, dtype), split.y)
+        axis = norm_axis or 0
+        if isinstance(split.x, Shards):
+            return Split(_normed_when_read(split.x, axis, dtype), split.y)
+        return Split(row_normed(split.x, axis, dtype), split.y)
 
     if how == "row_norm" and norm_axis is not None:
         dataset = replace(
@@ -232,6 +254,15 @@ def _scaled(
         )
     offset, scale = fit_inputs(dataset.train.x, how, unit_max=unit_max, dtype=dtype)
     return replace(dataset, input_offset=offset, input_scale=scale, scaling=how)
+
+
+def _normed_when_read(x: Shards, axis: int, dtype: np.dtype) -> Shards:
+    rows = x.normed(axis, dtype)
+    if x.dtype == np.float64:
+        # Squares of float32 fit a float64, those of float64 need not: read all, or raise.
+        for chunk in rows.chunks():
+            rows[chunk]
+    return rows
 
 
 def _target_scaled(dataset: Dataset) -> Dataset:
@@ -251,14 +282,27 @@ def k_folds(
     training rows.
     """
     pools = [dataset.train] + ([dataset.validation] if dataset.validation else [])
-    x = np.concatenate([split.x for split in pools])
+    x = _pooled(pools)
     y = np.concatenate([split.y for split in pools])
     classes = dataset.classes if stratify else ()
     folds = fold_rows(y, k, classes=classes, seed=seed)
     return tuple(
-        _fold(dataset, number, Split(x[kept], y[kept]), Split(x[held], y[held]))
+        _fold(dataset, number, _of_rows(x, y, kept), _of_rows(x, y, held))
         for number, (kept, held) in enumerate(folds, start=1)
     )
+
+
+def _pooled(splits: Sequence[Split]) -> np.ndarray | Shards:
+    streamed = [split.x for split in splits if isinstance(split.x, Shards)]
+    if not streamed:
+        return np.concatenate([split.x for split in splits if isinstance(split.x, np.ndarray)])
+    if len(streamed) < len(splits):
+        raise InputError(
+            "the training rows and the validation rows are not both on disk, or both in memory: "
+            "no folds can be made of them",
+            hint="write both with fallline.data.shards.write_shards",
+        )
+    return joined(streamed)
 
 
 def _fold(dataset: Dataset, number: int, train: Split, validation: Split) -> Dataset:
