@@ -155,6 +155,7 @@ def test_it_is_never_made_one_array_by_chance(tmp_path, x):
     with pytest.raises(InputError, match="data of 240 bytes is read from files") as caught:
         np.asarray(shards)
     assert "take(rows)" in caught.value.hint
+    assert repr(shards.select([3])) == "<Shards (1, 3, 2) uint8 in 2 files>"
 
 
 def test_shards_that_differ_are_named(tmp_path, x):

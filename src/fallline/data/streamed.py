@@ -36,7 +36,7 @@ class _Conversion(NamedTuple):
             return rows.astype(self.dtype, copy=False)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Shards:
     """Rows of ``.npy`` files, or of mapped arrays, that together are one array ``(n, ...)``.
 
@@ -49,6 +49,9 @@ class Shards:
     parts: tuple[NpyFile | np.memmap, ...]
     rows: np.ndarray | None = None
     conversions: tuple[_Conversion, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Shards {self.shape} {self.dtype} in {len(self.parts)} files>"
 
     @property
     def shape(self) -> tuple[int, ...]:
