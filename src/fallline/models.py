@@ -11,7 +11,6 @@ from collections.abc import Callable
 import jax
 from flax import linen as nn
 
-from fallline.convolution import conv_general_dilated, max_pool_2x2
 from fallline.errors import unknown
 
 GLOROT = nn.initializers.glorot_uniform()
@@ -54,32 +53,74 @@ class MLP(nn.Module):
 class ConvNet(nn.Module):
     """Blocks of convolution, activation and 2 x 2 max-pool, then dense layers.
 
-    ``convolutions`` holds ``(features, kernel size)`` per block; ``padding`` is ``"VALID"`` or
-    ``"SAME"``. With ``((6, 5), (16, 5))`` and dense ``(120, 84)`` on 28 x 28 images it is LeNet-5
+    ``convolutions`` holds ``(features, kernel size)`` per block, or ``(features, kernel size,
+    False)`` for a block without pool; ``padding`` is ``"VALID"`` or ``"SAME"``. ``batch_norm``
+    normalises after every activation and after every pool, but for the outputs. ``pool_dropout``
+    and ``dense_dropout`` are the shares dropped after every pool and after every dense layer but
+    the last. With ``((6, 5), (16, 5))`` and dense ``(120, 84)`` on 28 x 28 images it is LeNet-5
     (LeCun et al. 1998) in the form used today: ReLU, max-pool, 44,426 parameters.
     """
 
     outputs: int
-    convolutions: tuple[tuple[int, int], ...] = ((16, 3), (32, 3))
+    convolutions: tuple[tuple[int, int] | tuple[int, int, bool], ...] = ((16, 3), (32, 3))
     dense: tuple[int, ...] = (64,)
     padding: str = "SAME"
     activation: str = "relu"
+    batch_norm: bool = False
+    pool_dropout: float = 0.0
+    dense_dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """``x``: ``(batch, height, width)`` or with channels last; gives ``(batch, outputs)``."""
         if x.ndim == 3:
             x = x[..., None]
-        for features, size in self.convolutions:
-            x = nn.Conv(
-                features,
-                (size, size),
-                padding=self.padding,
-                kernel_init=GLOROT,
-                conv_general_dilated=conv_general_dilated,
-            )(x)
-            x = max_pool_2x2(activation(self.activation)(x))
-        return MLP(self.outputs, self.dense, self.activation, name="head")(x)
+        for features, size, *pooled in self.convolutions:
+            x = nn.Conv(features, (size, size), padding=self.padding, kernel_init=GLOROT)(x)
+            x = activation(self.activation)(x)
+            if self.batch_norm:
+                x = _batch_norm(train)(x)
+            if pooled == [False]:
+                continue
+            x = nn.max_pool(x, (2, 2), (2, 2))
+            if self.batch_norm:
+                x = _batch_norm(train)(x)
+            if self.pool_dropout:
+                x = nn.Dropout(self.pool_dropout, deterministic=not train)(x)
+        return _Head(
+            self.outputs,
+            self.dense,
+            self.activation,
+            self.batch_norm,
+            self.dense_dropout,
+            name="head",
+        )(x, train)
+
+
+class _Head(nn.Module):
+    """The dense layers of a :class:`ConvNet`, with its normalisation and dropout."""
+
+    outputs: int
+    hidden: tuple[int, ...]
+    activation: str
+    batch_norm: bool
+    dropout: float
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        x = x.reshape(x.shape[0], -1)
+        for width in self.hidden:
+            x = activation(self.activation)(nn.Dense(width, kernel_init=GLOROT)(x))
+            if self.batch_norm:
+                x = _batch_norm(train)(x)
+            if self.dropout:
+                x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        return nn.Dense(self.outputs, kernel_init=GLOROT)(x)
+
+
+def _batch_norm(train: bool) -> nn.BatchNorm:
+    """Batch normalisation with the constants of Keras."""
+    return nn.BatchNorm(use_running_average=not train, momentum=0.99, epsilon=1e-3)
 
 
 def mlp_for_table(columns: int, outputs: int, examples: int) -> MLP:

@@ -1,4 +1,4 @@
-"""Flax modules, linen and NNX, as pure models; their convolutions get the fast form."""
+"""Flax modules, linen and NNX, as pure models."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ import numpy as np
 from flax import linen as nn
 from flax import nnx
 from flax.errors import FlaxError, InvalidRngError
-from jax import lax
 
 from fallline.adapters.pure import Layer, PureModel
-from fallline.convolution import conv_general_dilated
 from fallline.errors import InputError
 
 _FLAGS = {"train": True, "training": True, "deterministic": False, "use_running_average": False}
@@ -49,10 +47,9 @@ def from_linen(module: nn.Module, input_shape: tuple[int, ...], dtype: str) -> P
         # Flax takes "params" for every stream of random numbers that is not named here.
         rngs = None if key is None else {"params": jax.random.fold_in(key, 1), "dropout": key}
         variables = {"params": params, **state}
-        with nn.intercept_methods(_fast_convolutions):
-            if train and state:
-                return module.apply(variables, x, rngs=rngs, mutable=[*state], **flags(True))
-            return module.apply(variables, x, rngs=rngs, **flags(train)), state
+        if train and state:
+            return module.apply(variables, x, rngs=rngs, mutable=[*state], **flags(True))
+        return module.apply(variables, x, rngs=rngs, **flags(train)), state
 
     try:
         params, state = jax.eval_shape(init, jax.random.key(0))
@@ -105,10 +102,6 @@ def from_nnx(
         streams = _streams(stream_shapes, key)
         live = nnx.merge(graph, live_params, streams, live_state, copy=True)
         live.train() if train else live.eval()
-        for _, inner in nnx.iter_modules(live):
-            own = isinstance(inner, nnx.Conv) and inner.conv_general_dilated
-            if own is lax.conv_general_dilated:
-                inner.conv_general_dilated = conv_general_dilated
         return live
 
     def apply(params: Any, state: Any, key: Any, x: jax.Array, train: bool) -> tuple[Any, Any]:
@@ -169,14 +162,6 @@ def _refill(template: Any, values: Any) -> Any:
     filled = jax.tree.map(lambda leaf: leaf, template)
     nnx.replace_by_pure_dict(filled, values)
     return filled
-
-
-def _fast_convolutions(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-    """Give every ``nn.Conv`` without a convolution of its own the one that is fast in a scan."""
-    module = context.module
-    if isinstance(module, nn.Conv) and module.conv_general_dilated is None:
-        object.__setattr__(module, "conv_general_dilated", conv_general_dilated)
-    return call(*args, **kwargs)
 
 
 def _draws(trace: Callable[[], Any]) -> bool:

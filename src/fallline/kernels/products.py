@@ -78,6 +78,9 @@ def _narrow_backward(
     return to_lhs, to_rhs
 
 
+_narrow.defvjp(_narrow_forward, _narrow_backward)
+
+
 def _gradient(
     cotangent: jax.Array,
     summed: Sequence[int],

@@ -118,7 +118,8 @@ def _product(equation: graph.Equation, operands: list[Any], settings: Settings) 
     params = equation.params
     return [
         products.dot_general(
-            *operands,
+            operands[0],
+            operands[1],
             params["dimension_numbers"],
             precision=params["precision"],
             preferred_element_type=params["preferred_element_type"],
