@@ -103,3 +103,14 @@ def _inline(
         known.update(zip(equation.outvars, numbers, strict=True))
         graph.equations.append(Equation(equation.primitive.name, equation, operands, numbers))
     return tuple(read(atom) for atom in jaxpr.outvars)
+
+
+def bind(equation: Equation, operands: Sequence[Any]) -> Sequence[Any]:
+    """The operation as it was traced."""
+    primitive = equation.source.primitive
+    bound = primitive.get_bind_params(equation.params)
+    # Older releases of JAX give the bodies apart, newer ones among the parameters.
+    functions, params = bound if isinstance(bound, tuple) else ((), bound)
+    with equation.source.ctx.manager:
+        found = primitive.bind(*functions, *operands, **params)
+    return found if primitive.multiple_results else [found]

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jax.extend import core
 from jax.extend.core import primitives
 
-from fallline.kernels import convolution, graph, pooling, products
+from fallline.kernels import blocks, convolution, graph, patterns, pooling, products
+from fallline.kernels.graph import Equation
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -75,44 +77,95 @@ def _evaluate(closed: core.ClosedJaxpr, arrays: Sequence[Any], settings: Setting
     def read(atom: graph.Atom) -> Any:
         return known[atom] if isinstance(atom, int) else atom.val
 
-    for equation in flat.equations:
-        results = _apply(equation, [read(atom) for atom in equation.inputs], settings)
-        known.update(zip(equation.outputs, results, strict=True))
+    found = patterns.chains(flat) if settings.platform == "cpu" else []
+    begun = {chain.last: chain for chain in found}
+    pooled = {chain.pool for chain in found if chain.scaled}
+    scalings = {place: chain for chain in found for place in chain.scalings}
+    silent = set().union(*(chain.silent for chain in found))
+    for place, equation in enumerate(flat.equations):
+        if place in begun:
+            known.update(_block(flat, begun[place], read, settings))
+        elif place in pooled:
+            known[equation.outputs[0]] = read(equation.inputs[0])
+        elif place not in silent:
+            chain = scalings.get(place)
+            if chain is None:
+                operands = [read(atom) for atom in equation.inputs]
+            else:
+                operands = [_slim(equation, chain, atom, read) for atom in equation.inputs]
+            results = _apply(equation, operands, settings)
+            known.update(zip(equation.outputs, results, strict=True))
     return [read(atom) for atom in flat.outputs]
 
 
-def _apply(equation: graph.Equation, operands: list[Any], settings: Settings) -> Sequence[Any]:
+def _slim(
+    equation: Equation, chain: patterns.Chain, atom: graph.Atom, read: Callable[[Any], Any]
+) -> Any:
+    """An operand of scale or shift, as large as one number per feature needs."""
+    if not isinstance(atom, int) or atom not in chain.narrow:
+        return read(atom)
+    value = read(chain.narrow[atom])
+    shape = [1] * len(equation.shapes[0])
+    if jnp.size(value) > 1:
+        shape[chain.axis] = -1
+    return jnp.reshape(value, shape)
+
+
+def _block(
+    flat: graph.Graph, chain: patterns.Chain, read: Callable[[Any], Any], settings: Settings
+) -> dict[int, Any]:
+    """The values that a block makes, by their numbers."""
+    equation = flat.equations[chain.convolution]
+    numbers = equation.params["dimension_numbers"]
+    x, kernel = convolution.channels_last(*map(read, equation.inputs), numbers)
+    features = kernel.shape[-1:]
+
+    def per_feature(value: Any) -> jax.Array:
+        return jnp.broadcast_to(jnp.reshape(jnp.asarray(value, x.dtype), (-1,)), features)
+
+    bias = jnp.zeros(features, x.dtype) if chain.bias is None else per_feature(read(chain.bias))
+    sign = jnp.ones(features, x.dtype)
+    for factor in chain.signs:
+        sign = sign * jnp.sign(per_feature(read(factor)))
+    how = blocks.Block(
+        equation.params["padding"],
+        relu=chain.relu,
+        pooled=chain.pool is not None,
+        signed=chain.scaled,
+        summed=bool(chain.sums or chain.squares),
+        matrix_dtype=settings.matrix_dtype,
+    )
+    made = blocks.block(how, x, kernel, bias, lax.stop_gradient(sign))
+    batch, axis, *spatial = numbers.out_spec
+    where = [batch, *spatial, axis]
+    values = jnp.transpose(made.values, [where.index(at) for at in range(4)])
+    known = {flat.equations[chain.last].outputs[0]: values}
+    known.update({flat.equations[place].outputs[0]: made.sums for place in chain.sums})
+    known.update({flat.equations[place].outputs[0]: made.squares for place in chain.squares})
+    return known
+
+
+def _apply(equation: Equation, operands: list[Any], settings: Settings) -> Sequence[Any]:
     """The results of one operation, by its fast form if there is one."""
     form = _FORMS.get(equation.name)
     if form is not None:
         results = form(equation, operands, settings)
         if results is not None:
             return results
-    return bind(equation, operands)
-
-
-def bind(equation: graph.Equation, operands: Sequence[Any]) -> Sequence[Any]:
-    """The operation as it was traced."""
-    primitive = equation.source.primitive
-    bound = primitive.get_bind_params(equation.params)
-    # Older releases of JAX give the bodies apart, newer ones among the parameters.
-    functions, params = bound if isinstance(bound, tuple) else ((), bound)
-    with equation.source.ctx.manager:
-        found = primitive.bind(*functions, *operands, **params)
-    return found if primitive.multiple_results else [found]
+    return graph.bind(equation, operands)
 
 
 # -- operations with a fast form: None where it does not apply --------------------------------
 
 
-def _convolution(equation: graph.Equation, operands: list[Any], settings: Settings) -> Any:
+def _convolution(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     params = dict(equation.params)
     return [
         convolution.conv_general_dilated(*operands, **params, matrix_dtype=settings.matrix_dtype)
     ]
 
 
-def _product(equation: graph.Equation, operands: list[Any], settings: Settings) -> Any:
+def _product(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     if settings.matrix_dtype is None or equation.params.get("out_sharding") is not None:
         return None
     params = equation.params
@@ -128,15 +181,15 @@ def _product(equation: graph.Equation, operands: list[Any], settings: Settings) 
     ]
 
 
-def _max_pool(equation: graph.Equation, operands: list[Any], settings: Settings) -> Any:
+def _max_pool(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     return [pooling.max_pool(*operands, **equation.params)]
 
 
-def _sum_pool(equation: graph.Equation, operands: list[Any], settings: Settings) -> Any:
+def _sum_pool(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     return [pooling.sum_pool(*operands, **equation.params)]
 
 
-def _scan(equation: graph.Equation, operands: list[Any], settings: Settings) -> Any:
+def _scan(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     params = equation.params
     body, constants, carried = params["jaxpr"], params["num_consts"], params["num_carry"]
     if not _holds_targets(body.jaxpr, settings):
@@ -158,7 +211,7 @@ def _scan(equation: graph.Equation, operands: list[Any], settings: Settings) -> 
     return [*carry, *ys]
 
 
-def _while(equation: graph.Equation, operands: list[Any], settings: Settings) -> Any:
+def _while(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     params = equation.params
     condition, body = params["cond_jaxpr"], params["body_jaxpr"]
     if not _holds_targets(body.jaxpr, settings):
@@ -172,7 +225,7 @@ def _while(equation: graph.Equation, operands: list[Any], settings: Settings) ->
     )
 
 
-def _cond(equation: graph.Equation, operands: list[Any], settings: Settings) -> Any:
+def _cond(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     branches = equation.params["branches"]
     if not any(_holds_targets(branch.jaxpr, settings) for branch in branches):
         return None
@@ -183,7 +236,7 @@ def _cond(equation: graph.Equation, operands: list[Any], settings: Settings) -> 
     )
 
 
-def _checkpoint(equation: graph.Equation, operands: list[Any], settings: Settings) -> Any:
+def _checkpoint(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     params = equation.params
     body = params["jaxpr"]
     if not _holds_targets(body, settings):
@@ -197,7 +250,7 @@ def _checkpoint(equation: graph.Equation, operands: list[Any], settings: Setting
     return again(*operands)
 
 
-_FORMS: dict[str, Callable[[graph.Equation, list[Any], Settings], Any]] = {
+_FORMS: dict[str, Callable[[Equation, list[Any], Settings], Any]] = {
     primitives.conv_general_dilated_p.name: _convolution,
     primitives.dot_general_p.name: _product,
     primitives.reduce_window_max_p.name: _max_pool,
