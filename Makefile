@@ -45,10 +45,18 @@ $(BENCH_VENV)/.installed: benchmarks/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench: $(INSTALLED) $(BENCH_VENV)/.installed
-	$(BIN)/python benchmarks/cold_start.py --table docs/performance.md
-	$(BIN)/python benchmarks/compare_peers.py --peers-python $(BENCH_VENV)/bin/python \
-		--table docs/performance.md
+BENCHMARKS := steps study roofline scaling gpu compare_peers cold_start
+WITH_PEERS := steps study roofline compare_peers
+
+# One of them: make bench-steps. With options: make bench-steps BENCH='--cases mlp-32 --rounds 3'.
+bench: $(BENCHMARKS:%=bench-%)
+
+.PHONY: $(BENCHMARKS:%=bench-%)
+$(BENCHMARKS:%=bench-%): bench-%: $(INSTALLED)
+	$(BIN)/python benchmarks/$*.py $(PEERS) --table docs/performance.md $(BENCH)
+
+$(WITH_PEERS:%=bench-%): $(BENCH_VENV)/.installed
+$(WITH_PEERS:%=bench-%): PEERS = --peers-python $(BENCH_VENV)/bin/python
 
 docs: $(DEVELOPED)
 	$(BIN)/python docs/generate.py

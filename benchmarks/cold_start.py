@@ -70,13 +70,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     reporting.add_options(parser)
-    options = parser.parse_args()
+    options = reporting.parsed(parser, rounds=1)
     try:
         with tempfile.TemporaryDirectory(prefix="fallline-bench-") as folder:
             found = measure(options.rounds, options.patience, Path(folder))
     except BenchmarkError as error:
-        print(f"{NAME}: {error}", file=sys.stderr)
-        return 2
+        return reporting.failed(NAME, error)
     figures = {
         "command": [TASK],
         "measured_on": reporting.origin(),

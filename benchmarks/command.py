@@ -71,8 +71,13 @@ def cold_and_warm(arguments: Sequence[str], folder: Path) -> tuple[Compared, Com
     return cold, compare(arguments, cache=cache, out=folder / "warm")
 
 
-def search_figures(folder: Path, rates: Mapping[str, float]) -> dict[str, list[float]]:
-    """Validation figures at the end of the search's runs at these learning rates, by optimizer."""
+def search_figures(
+    folder: Path, rates: Mapping[str, float], epoch: int = -1
+) -> dict[str, list[float]]:
+    """Validation figures of the search's runs at these learning rates, by optimizer.
+
+    Those after the last epoch, or after ``epoch``, counted from 0.
+    """
     from fallline.store.folder import StudyFolder
 
     found: dict[str, list[float]] = {name: [] for name in rates}
@@ -81,7 +86,7 @@ def search_figures(folder: Path, rates: Mapping[str, float]) -> dict[str, list[f
         if run.phase == "search" and run.hyperparameters.get("learning_rate") == rates.get(
             run.optimizer
         ):
-            found[run.optimizer].append(float(result.curves.validation_metric[-1]))
+            found[run.optimizer].append(float(result.curves.validation_metric[epoch]))
     for name, values in found.items():
         if not values:
             raise BenchmarkError(f"the study holds no run of {name} at {rates[name]}")
@@ -96,6 +101,24 @@ def environment(cache: Path) -> dict[str, str]:
         if not name.startswith(("JAX_", "XLA_", "FALLLINE_"))
     }
     return {**kept, "FALLLINE_CACHE": str(cache), **data_folder()}
+
+
+def write_data(path: Path, data: str) -> None:
+    """fallline's own training and validation splits of a data set, for the peers."""
+    import numpy as np
+
+    from fallline.data import builtin
+
+    loaded = builtin.load(data)
+    if loaded.validation is None:
+        raise BenchmarkError(f"the data set {data} has no validation split")
+    np.savez(
+        path,
+        train_x=loaded.train.x,
+        train_y=loaded.train.y,
+        validation_x=loaded.validation.x,
+        validation_y=loaded.validation.y,
+    )
 
 
 def data_folder() -> dict[str, str]:

@@ -61,7 +61,7 @@ def measure(options: argparse.Namespace, folder: Path) -> list[Round]:
     """All rounds; in every second one the sides come in the opposite order."""
     peers.check(options.peers_python)
     data = folder / "data.npz"
-    write_data(data)
+    command.write_data(data, DATA)
     rounds = []
     for number in range(options.rounds):
         machine.wait_until_quiet(options.patience)
@@ -89,24 +89,6 @@ def measure(options: argparse.Namespace, folder: Path) -> list[Round]:
         assert fallline is not None
         rounds.append(Round(*fallline, measured))
     return rounds
-
-
-def write_data(path: Path) -> None:
-    """fallline's own training and validation splits, for the peers."""
-    import numpy as np
-
-    from fallline.data import builtin
-
-    data = builtin.load(DATA)
-    if data.validation is None:
-        raise BenchmarkError(f"the data set {DATA} has no validation split")
-    np.savez(
-        path,
-        train_x=data.train.x,
-        train_y=data.train.y,
-        validation_x=data.validation.x,
-        validation_y=data.validation.y,
-    )
 
 
 def accuracies(rounds: list[Round]) -> dict[str, dict[str, Spread]]:
@@ -252,7 +234,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--peers-python",
         type=Path,
-        default=command.ROOT / ".venv-bench" / "bin" / "python",
+        default=peers.PYTHON,
         help="python of the environment with benchmarks/requirements.txt",
     )
     parser.add_argument("--rounds", type=int, default=3)
@@ -261,7 +243,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--epochs", type=int, default=2)
     reporting.add_options(parser)
-    return parser.parse_args()
+    return reporting.parsed(parser, rounds=1, runs=1)
 
 
 def main() -> int:
@@ -273,9 +255,7 @@ def main() -> int:
             rounds = measure(options, Path(folder))
             text, different = page(rounds, options), strangers(accuracies(rounds))
     except (BenchmarkError, FalllineError) as error:
-        hint = getattr(error, "hint", None)
-        say(f"{NAME}: {error}" + (f"\n  hint: {hint}" if hint else ""))
-        return 2
+        return reporting.failed(NAME, error)
     reporting.publish(NAME, figures(rounds, options), text, options)
     if different:
         say(

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from jax import lax
 
 from fallline import models, optimizers, tasks
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
 from fallline.engine.population import Finished, Population, Seeds
 from fallline.engine.program import Program
+from fallline.kernels import rewriting
 from fallline.records import Run
 from fallline.task import Task
 
@@ -101,12 +101,12 @@ def mapped_or_vmapped(task: Task, devices: Devices) -> dict[str, float]:
     return found
 
 
-def patches_or_convolution(devices: Devices) -> dict[str, float]:
-    """The convolution as slices and one product, and XLA's own, both inside the scan."""
+def rewritten_or_not(devices: Devices) -> dict[str, float]:
+    """Convolution and pooling in their fast forms, and as XLA has them, both inside the scan."""
     found = {}
-    ours = models.conv_general_dilated
-    for word, convolution in (("patches", ours), ("lax.conv", lax.conv_general_dilated)):
-        models.conv_general_dilated = convolution
+    ours = rewriting.fast
+    for word, rewrite in (("rewritten", ours), ("as written", lambda function, **_: function)):
+        rewriting.fast = rewrite
         try:
             task = tasks.get("digits-cnn")
             members = runs(("adam",), 2 * devices.count, 2)
@@ -114,7 +114,7 @@ def patches_or_convolution(devices: Devices) -> dict[str, float]:
             train(trained, members)
             found[f"{word}: µs per step"] = per_step(train(trained, members), trained, members)
         finally:
-            models.conv_general_dilated = ours
+            rewriting.fast = ours
     return found
 
 
@@ -126,7 +126,7 @@ def measure(repeats: int) -> dict[str, dict[str, list[float]]]:
         "13 optimizers on digits-mlp": lambda: shared_or_apart(digits, devices),
         "runs on a device, digits-mlp": lambda: mapped_or_vmapped(digits, devices),
         "runs on a device, wide MLP": lambda: mapped_or_vmapped(wide(digits), devices),
-        "convolution in a scan, digits-cnn": lambda: patches_or_convolution(devices),
+        "convolution in a scan, digits-cnn": lambda: rewritten_or_not(devices),
     }
     found: dict[str, dict[str, list[float]]] = {name: {} for name in comparisons}
     for _ in range(repeats):

@@ -6,7 +6,7 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,15 +27,18 @@ class Watch:
 
 
 @contextmanager
-def watched() -> Iterator[Watch]:
-    """Time a block that runs child processes, and see how much else the machine did."""
+def watched(living: Sequence[int] = ()) -> Iterator[Watch]:
+    """Time a block that runs child processes, and see how much else the machine did.
+
+    Children are known when they have ended; ``living`` are the process ids of those that go on.
+    """
     watch = Watch()
-    busy, own, began = _busy_seconds(), _own_seconds(), time.perf_counter()
+    busy, own, began = _busy_seconds(), _own_seconds(living), time.perf_counter()
     yield watch
     watch.seconds = time.perf_counter() - began
     after = _busy_seconds()
     if busy is not None and after is not None:
-        foreign = (after - busy) - (_own_seconds() - own)
+        foreign = (after - busy) - (_own_seconds(living) - own)
         watch.others = max(0.0, foreign / watch.seconds)
 
 
@@ -49,10 +52,21 @@ def wait_until_quiet(most_seconds: float) -> float | None:
             return watch.others
 
 
-def _own_seconds() -> float:
-    """Processor seconds of this process and of its children that have ended."""
+def _own_seconds(living: Sequence[int] = ()) -> float:
+    """Processor seconds of this process, of its children that have ended, and of the living."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    own = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return own + sum(_seconds_of(process) for process in living)
+
+
+def _seconds_of(process: int) -> float:
+    """Processor seconds of a process and of its children that have ended; 0 where not told."""
+    stat = Path(f"/proc/{process}/stat")
+    if not stat.is_file():
+        return 0.0
+    # The name, in brackets, may hold spaces; user, system and the children's come 11 fields on.
+    fields = stat.read_text().rpartition(")")[2].split()[11:15]
+    return sum(map(int, fields)) / os.sysconf("SC_CLK_TCK")
 
 
 def _busy_seconds() -> float | None:
@@ -79,9 +93,23 @@ def description() -> dict[str, str | int]:
 
 def cores() -> int:
     """The cores that this process may use."""
+    return len(core_numbers())
+
+
+def core_numbers() -> list[int]:
+    """The cores that this process may use, as the system numbers them."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def cache_bytes(level: int) -> int | None:
+    """The size of a core's cache of this level, as the system tells it."""
+    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+        kind = (index / "type").read_text().strip()
+        if kind != "Instruction" and int((index / "level").read_text()) == level:
+            return int((index / "size").read_text().strip().rstrip("K")) * 1024
+    return None
 
 
 def _processor() -> str:

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from command import BenchmarkError
+from command import ROOT, BenchmarkError
 from machine import watched
+
+PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+"""Of the environment with benchmarks/requirements.txt."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,9 @@ class Peer:
     """A way of training without fallline.
 
     ``form`` is one that its script offers. ``threads``: 0 leaves them to the library. ``goal``:
-    how many times faster fallline is to be, None where there is no goal.
+    how many times faster fallline is to be, None where there is no goal (or where the goals are
+    those of ``cases.py``). ``pinned``: a process on each core, with a thread each. ``longer``: how
+    many times longer than others it trains, where a training costs something of its own.
     """
 
     title: str
@@ -26,6 +31,8 @@ class Peer:
     form: str = "documented"
     threads: int = 0
     goal: float | None = None
+    pinned: bool = False
+    longer: float = 1.0
 
 
 PEERS = {
@@ -33,6 +40,35 @@ PEERS = {
     "torch-indexed": Peer("torch, batches by index", "peer_torch.py", "indexed"),
     "keras": Peer("Keras on TensorFlow, as documented", "peer_keras.py", goal=10),
 }
+"""For trainings from the making of a network to its last validation."""
+
+
+def _pinned(title: str, script: str, form: str) -> Peer:
+    longer = 1.5 if "keras" in script else 1.0
+    name = f"{title}, a pinned process per core"
+    return Peer(name, script, form, threads=1, pinned=True, longer=longer)
+
+
+STEP_PEERS = {
+    "keras-tf": Peer(
+        "Keras on TensorFlow, as documented", "steps_keras.py", "tensorflow", longer=2
+    ),
+    "keras-jax": Peer("Keras on JAX, as documented", "steps_keras.py", "jax", longer=1.5),
+    "torch": Peer("torch, as documented", "steps_torch.py"),
+    "torch-indexed": Peer("torch, batches by index, fused Adam", "steps_torch.py", "indexed"),
+    "torch-compile": Peer("torch.compile, as documented", "steps_torch.py", "compiled"),
+    "jax": Peer("JAX, Flax, Optax, as documented", "steps_jax.py"),
+    "jax-scan": Peer("JAX, Flax, Optax, a scan over an epoch", "steps_jax.py", "scan"),
+    "keras-tf-pinned": _pinned("Keras on TensorFlow", "steps_keras.py", "tensorflow"),
+    "keras-jax-pinned": _pinned("Keras on JAX", "steps_keras.py", "jax"),
+    "torch-pinned": _pinned("torch, by index, fused", "steps_torch.py", "indexed"),
+    "torch-compile-pinned": _pinned(
+        "torch.compile, by index", "steps_torch.py", "compiled-indexed"
+    ),
+    "jax-pinned": _pinned("JAX, jitted step", "steps_jax.py", "jitted"),
+    "jax-scan-pinned": _pinned("JAX, a scan", "steps_jax.py", "scan"),
+}
+"""For steps alone, in processes that wait for their turn."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -97,6 +98,31 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def parsed(parser: argparse.ArgumentParser, **quick: Any) -> argparse.Namespace:
+    """The command line's options; ``--quick`` puts these values in place of the defaults.
+
+    What was measured so is never put into a page.
+    """
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="the least that runs all the code; its figures mean nothing",
+    )
+    options = parser.parse_args()
+    if options.quick:
+        parser.set_defaults(**{"patience": 0.0, **quick})
+        options = parser.parse_args()
+        options.table = None
+    return options
+
+
+def failed(name: str, error: Exception) -> int:
+    """Say on stderr why nothing was measured; the exit code for that."""
+    hint = getattr(error, "hint", None)
+    print(f"{name}: {error}" + (f"\n  hint: {hint}" if hint else ""), file=sys.stderr)
+    return 2
+
+
 def publish(name: str, figures: Any, text: str, options: argparse.Namespace) -> None:
     """Print the text; write ``name.json``, ``name.md``, and the section of the page asked for."""
     folder: Path = options.results
@@ -113,7 +139,7 @@ def write_section(page: Path, name: str, text: str) -> None:
 
     The page is made where there is none, the section is added at its end where it is new.
     """
-    begin, end = f"<!-- {name}: made by benchmarks/{name}.py -->", f"<!-- end of {name} -->"
+    begin, end = _markers(name)
     section = f"{begin}\n{text.strip()}\n{end}\n"
     old = page.read_text() if page.is_file() else HEADING
     before, found, rest = old.partition(begin)
@@ -126,3 +152,14 @@ def write_section(page: Path, name: str, text: str) -> None:
         new = f"{old.rstrip()}\n\n{section}"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(new)
+
+
+def section(page: Path, name: str) -> str:
+    """What stands between the markers of section ``name``; empty where there is none."""
+    begin, end = _markers(name)
+    text = page.read_text() if page.is_file() else ""
+    return text.partition(begin)[2].partition(end)[0].strip()
+
+
+def _markers(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: made by benchmarks/{name}.py -->", f"<!-- end of {name} -->"
