@@ -31,6 +31,10 @@ class StudyError(FalllineError):
     """A study's folder that cannot be written, read or continued."""
 
 
+class ResourceError(FalllineError):
+    """What was asked does not fit into this machine's memory."""
+
+
 def near_matches(name: str, choices: Iterable[str], *, count: int = 3) -> list[str]:
     """The ``count`` choices spelled most like ``name``, best first (case ignored)."""
     by_lower = {choice.lower(): choice for choice in choices}

@@ -21,7 +21,8 @@ from fallline.engine.branches import Branch
 from fallline.engine.cost import size_of
 from fallline.engine.devices import Devices, prepare, usable_cores
 from fallline.engine.evaluation import Evaluation
-from fallline.engine.population import Advanced, Finished, Population, Resident, Seeds
+from fallline.engine.feeding import Resident, Seeds
+from fallline.engine.population import Advanced, Finished, Population
 from fallline.engine.program import Program
 from fallline.optimizers import Optimizer
 from fallline.planning import grouping, plan
@@ -357,8 +358,8 @@ class _Work:
     def _time_steps(self) -> dict[str, float]:
         """Seconds per step of each optimizer, measured alone, in turns with the others.
 
-        The time of a call of several epochs less that of one epoch, so that the cost of the call
-        itself drops out.
+        The time of a call of several parts (epochs, or a share of one where it is long) less that
+        of one part, so that the cost of the call itself drops out.
         """
         finals = {result.run.optimizer: result.run for result in self._of("final")}
         began = time.perf_counter()
@@ -382,12 +383,12 @@ class _Work:
         return {name: self._step_seconds(name, timed, longer[name]) for name in finals}
 
     def _step_seconds(
-        self, name: str, timed: Mapping[tuple[str, int], Sequence[float]], epochs: int
+        self, name: str, timed: Mapping[tuple[str, int], Sequence[float]], parts: int
     ) -> float:
-        """From an optimizer's calls of 1 and of ``epochs`` epochs to the seconds of a step."""
-        steps = self._populations[name].result().program.steps_per_epoch
+        """From an optimizer's calls of 1 and of ``parts`` parts to the seconds of a step."""
+        steps = self._populations[name].result().program.steps_per_part
         short = float(np.median(timed[name, 1]))
-        difference = float(np.median(timed[name, epochs])) - short
+        difference = float(np.median(timed[name, parts])) - short
         if difference > 0:
-            return difference / ((epochs - 1) * steps)
-        return short / steps  # one epoch a call, or too short to be told from the call's own cost
+            return difference / ((parts - 1) * steps)
+        return short / steps  # one part a call, or too short to be told from the call's own cost

@@ -17,7 +17,8 @@ from fallline.adapters.pure import precision as precision_of
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
 from fallline.engine.health import EarlyStopping
-from fallline.engine.population import Advanced, Finished, Population, Seeds, initial_from
+from fallline.engine.feeding import Seeds
+from fallline.engine.population import Advanced, Finished, Population, initial_from
 from fallline.engine.program import Program
 from fallline.errors import StudyError, unknown
 from fallline.network import Network, matched
@@ -170,11 +171,13 @@ def _trained(
     initial = None if given is None else lambda: given
     population = Population(program, seeds, Devices.first(1), initial=initial)
     done: Finished | None = None
+    told = 0
     for event in population.train([run], keep_weights=True):
         if isinstance(event, Advanced):
-            progress(
-                event.epochs[0], dict(zip(_figures(program.task), event.figures[0], strict=True))
-            )
+            if event.epochs[0] > told:
+                figures = zip(_figures(program.task), event.figures[0], strict=True)
+                progress(event.epochs[0], dict(figures))
+            told = event.epochs[0]
         else:
             done = event
     assert done is not None, "a population hands every run back"

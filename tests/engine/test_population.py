@@ -15,9 +15,13 @@ from fallline import losses, models, optimizers
 from fallline.data.dataset import make_dataset
 from fallline.engine import ordering
 from fallline.engine.branches import Branch
+from fallline.engine.calling import Calls
 from fallline.engine.devices import Devices
-from fallline.engine.population import Finished, Population, Seeds
+from fallline.engine.feeding import Seeds
+from fallline.engine.health import EarlyStopping
+from fallline.engine.population import Advanced, Finished, Population
 from fallline.engine.program import Program
+from fallline.errors import ResourceError
 from fallline.records import Run, RunResult, Status
 from fallline.task import Task
 
@@ -51,30 +55,23 @@ def _train(
     per_call=2,
     batch_size=None,
     stopping=None,
-    vmapped=False,
+    lanes=1,
+    **cut,
 ) -> dict[str, Finished]:
     task = task or _task()
     branches = tuple(
         Branch(optimizers.get(name)) for name in dict.fromkeys(r.optimizer for r in runs)
     )
-    program = Program(task, branches, batch_size or task.batch_size, per_call, stopping, True)
+    program = Program(
+        task, branches, batch_size or task.batch_size, per_call, stopping, True, **cut
+    )
     devices = devices or Devices.first(1)
-    if vmapped:
-        devices = _VmappedDevices(devices.mesh)
-    population = Population(program, SEEDS, devices, per_device=per_device)
+    population = Population(program, SEEDS, devices, per_device=per_device, lanes=lanes)
     done = [
         event for event in population.train(runs, keep_weights=True) if isinstance(event, Finished)
     ]
     assert len(done) == len(runs)
     return {event.result.run.run_id: event for event in done}
-
-
-class _VmappedDevices(Devices):
-    """The layout of a GPU, on whatever is there."""
-
-    @property
-    def maps_runs(self) -> bool:
-        return False
 
 
 def check_same(one: Finished, other: Finished, rtol: float) -> None:
@@ -157,7 +154,7 @@ def test_segments_do_not_change_the_numbers() -> None:
 
 def test_mapped_and_vmapped_runs_agree() -> None:
     runs = _runs("adam", "rmsprop")
-    mapped, vmapped = _train(runs), _train(runs, vmapped=True)
+    mapped, vmapped = _train(runs), _train(runs, lanes=2)
     for run in runs:
         check_same(mapped[run.run_id], vmapped[run.run_id], rtol=1e-5)
 
@@ -272,3 +269,159 @@ def test_a_call_is_timed_after_its_compilation() -> None:
     run = _runs("adam", seeds=(0,))[0]
     population.seconds(run, 1)
     assert 0 < population.seconds(run, 20) < 1
+
+
+def test_an_epoch_cut_into_calls_is_the_same_epoch() -> None:
+    # 3 steps an epoch: calls of 2 and 1.
+    runs = _runs("adam", "momentum")
+    whole, cut = _train(runs, per_call=1), _train(runs, per_call=1, calls_per_epoch=2)
+    for run in runs:
+        check_same(whole[run.run_id], cut[run.run_id], rtol=0)
+        for name in ("train_loss", "train_metric", "validation_loss", "validation_metric"):
+            np.testing.assert_array_equal(
+                getattr(whole[run.run_id].result.curves, name),
+                getattr(cut[run.run_id].result.curves, name),
+            )
+
+
+def test_one_run_shared_by_two_devices_has_the_same_numbers() -> None:
+    if len(jax.devices()) < 2:
+        pytest.skip("needs two devices, so two CPU cores")
+    runs = _runs("adam", "gd_exact", seeds=(0,))
+    for run in runs:
+        size = 80 if run.full_batch else None
+        alone = _train([run], batch_size=size)[run.run_id]
+        team = Devices.of(jax.devices()[:2], shards=2)
+        shared = _train([run], devices=team, per_device=1, batch_size=size, shards=2)[run.run_id]
+        check_same(alone, shared, rtol=1e-5)
+        for name in ("train_metric", "validation_loss", "validation_metric"):
+            np.testing.assert_allclose(
+                getattr(alone.result.curves, name),
+                getattr(shared.result.curves, name),
+                rtol=1e-5,
+            )
+
+
+def test_a_batch_that_does_not_divide_is_shared_all_the_same() -> None:
+    if len(jax.devices()) < 2:
+        pytest.skip("needs two devices, so two CPU cores")
+    run = _runs("sgd", seeds=(0,))[0]
+    team = Devices.of(jax.devices()[:2], shards=2)
+    # 80 examples in batches of 27: 27, 27, 26; the devices take 14 and 13 or 12.
+    alone = _train([run], batch_size=27)[run.run_id]
+    shared = _train([run], devices=team, per_device=1, batch_size=27, shards=2)[run.run_id]
+    check_same(alone, shared, rtol=1e-5)
+
+
+STOPPING = EarlyStopping("train_loss", min_delta=0.01, patience=1)
+
+
+def _stopping_runs() -> list[Run]:
+    """Pairs of runs: the first goes on for a while, the second stops at once."""
+    pairs = ((1e-2, 1e-6), (3e-3, 2e-6), (2e-2, 3e-6), (5e-3, 4e-6))
+    rates = [rate for pair in pairs for rate in pair]
+    return [
+        replace(_runs("adam", seeds=(at % 3,), rate=rate)[0], epochs=30)
+        for at, rate in enumerate(rates)
+    ]
+
+
+@pytest.mark.parametrize(("lanes", "rtol"), [(1, 0.0), (4, 1e-5)])
+def test_packed_again_after_others_stopped_the_numbers_stay(
+    lanes: int, rtol: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = _stopping_runs()
+    monkeypatch.setattr("fallline.engine.packing.worth", lambda *, saved, cost: saved > 0)
+    program = Program(_task(), (Branch(optimizers.get("adam")),), 32, 2, STOPPING, True)
+    population = Population(
+        program, SEEDS, Devices.all(), per_device=8 // Devices.all().count, lanes=lanes
+    )
+    done = {
+        event.result.run.run_id: event
+        for event in population.train(runs, keep_weights=True)
+        if isinstance(event, Finished)
+    }
+    assert population.packed > 0
+    assert len({event.result.epochs_trained for event in done.values()}) > 2
+    for run in runs:
+        alone = _train([run], per_device=1, stopping=STOPPING)[run.run_id]
+        assert alone.result.epochs_trained == done[run.run_id].result.epochs_trained
+        check_same(alone, done[run.run_id], rtol=rtol)
+
+
+def test_a_freed_place_is_taken_by_the_next_run() -> None:
+    runs = _stopping_runs()
+    program = Program(_task(), (Branch(optimizers.get("adam")),), 32, 1, STOPPING, True)
+    population = Population(program, SEEDS, Devices.first(1), per_device=2)
+    seen: set[str] = set()
+    ages = []
+    for event in population.train(runs):
+        if isinstance(event, Advanced):
+            ages.append(len(set(event.epochs)))
+            seen |= {run.run_id for run in event.runs}
+            if len(seen) < len(runs) - 2:  # two may be under way and not told of
+                assert len(event.runs) == 2, "a place stood empty while a run waited"
+    assert len(seen) == len(runs)
+    assert max(ages) == 2, "runs of different ages never shared a call"
+
+
+class _Exhausted:
+    """A compiled call on a device that has memory for only so many places."""
+
+    def __init__(self, call, places: int, fits: int) -> None:
+        self.call, self.places, self.fits = call, places, fits
+
+    def __call__(self, *inputs):
+        if self.places > self.fits:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating")
+        return self.call(*inputs)
+
+
+def _cramped(fits: int, monkeypatch: pytest.MonkeyPatch, per_device: int = 4) -> Population:
+    original = Calls.compile
+
+    def compile_(self, places):
+        original(self, places)
+        for count, call in self._compiled.items():
+            if not isinstance(call, _Exhausted):
+                self._compiled[count] = _Exhausted(call, count, fits)
+
+    monkeypatch.setattr(Calls, "compile", compile_)
+    program = Program(_task(), (Branch(optimizers.get("adam")),), 32, 2, None, True)
+    return Population(program, SEEDS, Devices.first(1), per_device=per_device)
+
+
+def test_out_of_memory_halves_the_population_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs = [run for rate in (1e-3, 1e-2) for run in _runs("adam", seeds=(0, 1, 2), rate=rate)]
+    expected = _train(runs)
+    population = _cramped(1, monkeypatch)
+    done = [
+        event for event in population.train(runs, keep_weights=True) if isinstance(event, Finished)
+    ]
+    assert population.places == 1
+    assert "out of memory with 4 runs on a device: going on with 2" in caplog.text
+    assert sorted(event.result.run.run_id for event in done) == sorted(r.run_id for r in runs)
+    for event in done:
+        check_same(expected[event.result.run.run_id], event, rtol=0)
+
+
+def test_a_run_that_does_not_fit_alone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    population = _cramped(0, monkeypatch)
+    with pytest.raises(ResourceError, match=r"one run of 'blobs' does not fit .*batch size 32"):
+        list(population.train(_runs("adam")))
+
+
+def test_other_errors_of_the_device_are_not_taken_for_lack_of_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    population = _cramped(4, monkeypatch)
+
+    def broken(self, *inputs):
+        raise jax.errors.JaxRuntimeError("INTERNAL: device lost")
+
+    monkeypatch.setattr(_Exhausted, "__call__", broken)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="device lost"):
+        list(population.train(_runs("adam")))
+    assert population.places == 4

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import platformdirs
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -60,24 +63,44 @@ def prepare() -> None:
 
 @dataclass(frozen=True)
 class Devices:
-    """The devices that a population is spread over, runs along the axis ``"runs"``."""
+    """The devices that a population is spread over: a mesh with the axes ``runs, examples``.
+
+    Runs lie along the first axis; along the second lie the devices that share every step of a
+    run, each with its part of the batch (one, unless there are more devices than runs).
+    """
 
     mesh: Mesh
 
     @classmethod
     def all(cls) -> Devices:
         prepare()
-        return cls(Mesh(jax.devices(), ("runs",)))
+        return cls.of(jax.devices())
 
     @classmethod
     def first(cls, count: int) -> Devices:
         """The first ``count`` devices, for one run, or for comparing layouts."""
         prepare()
-        return cls(Mesh(jax.devices()[:count], ("runs",)))
+        return cls.of(jax.devices()[:count])
+
+    @classmethod
+    def of(cls, devices: Sequence[Any], *, shards: int = 1) -> Devices:
+        """These devices, ``shards`` of them for every run."""
+        grid = np.asarray(devices, dtype=object).reshape(-1, shards)
+        return cls(Mesh(grid, ("runs", "examples")))
+
+    def shared_by(self, shards: int) -> Devices:
+        """The same devices with ``shards`` of them (a divisor of their number) for every run."""
+        return self.of(list(self.mesh.devices.flat), shards=shards)
 
     @property
     def count(self) -> int:
-        return self.mesh.devices.size
+        """The places for runs: the devices, or the teams of devices that share a run."""
+        return self.mesh.devices.shape[0]
+
+    @property
+    def shards(self) -> int:
+        """The devices that share every step of a run."""
+        return self.mesh.devices.shape[1]
 
     @property
     def platform(self) -> str:
@@ -87,6 +110,21 @@ class Devices:
     def maps_runs(self) -> bool:
         """True where runs go one after the other on a device (CPU): each stays in its cache."""
         return self.platform == "cpu"
+
+    def memory(self) -> int:
+        """Bytes that one device has for fallline: of a CPU, its share of what is free."""
+        stats = self.mesh.devices.flat[0].memory_stats() or {}
+        if "bytes_limit" in stats:
+            return int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0))
+        return free_memory() // self.mesh.devices.size
+
+    def peak_memory(self) -> int:
+        """The most bytes in use so far: on the devices, or of this process where they share it."""
+        peaks = [
+            (device.memory_stats() or {}).get("peak_bytes_in_use", 0)
+            for device in self.mesh.devices.flat
+        ]
+        return int(sum(peaks)) if any(peaks) else peak_memory_of_process()
 
     def shared(self, tree: Any) -> Any:
         """``tree``'s arrays, whole on every device."""
@@ -99,6 +137,35 @@ class Devices:
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), tree
         )
 
+    @property
+    def by_runs(self) -> NamedSharding:
+        """How arrays lie whose first axis counts runs."""
+        return NamedSharding(self.mesh, PartitionSpec("runs"))
+
     def split(self, tree: Any) -> Any:
         """``tree``'s arrays, their first axis (runs) spread over the devices."""
-        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec("runs")))
+        return jax.device_put(tree, self.by_runs)
+
+
+def free_memory() -> int:
+    """Bytes of main memory that this process may still take, a container's limit included."""
+    info = Path("/proc/meminfo")
+    if not info.is_file():
+        pages = os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 1 << 19
+        return pages * 4096 // 2
+    fields = dict(line.split(":", 1) for line in info.read_text().splitlines() if ":" in line)
+    free = int(fields["MemAvailable"].split()[0]) * 1024
+    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
+        free = min(free, int(limit.read_text()) - int(used.read_text()))
+    return max(0, free)
+
+
+def peak_memory_of_process() -> int:
+    """The most bytes of main memory that this process has held; 0 where no system tells."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024

@@ -1,44 +1,50 @@
 """A population: the runs of a group trained together by one compiled program.
 
-Runs are spread over the devices; on a CPU each device trains its runs one after the other, so that
+Runs take places. On a CPU each device trains the runs of its places one after the other, so that
 a run's weights stay in its core's cache and its numbers cannot depend on its neighbours; on a GPU
-they are vmapped. Training goes in calls of a second or so; between calls results are handed out.
+they are vmapped. Training goes in calls of a second or so; between calls results are handed out
+and whoever has ended leaves its place to the next.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jax.sharding import PartitionSpec
 
-from fallline.adapters import PureModel
-from fallline.engine import ordering
+from fallline.engine import packing
+from fallline.engine.calling import Calls, Flight, Place
 from fallline.engine.devices import Devices
-from fallline.engine.program import Arrays, Carry, Figures, Program, Row, arrays
-from fallline.records import Curves, Run, RunResult, Status, derived_seed
-from fallline.task import Task
+from fallline.engine.feeding import Resident, Seeds
+from fallline.engine.health import Health
+from fallline.engine.program import Program
+from fallline.errors import ResourceError
+from fallline.records import Curves, Run, RunResult, Status
+
+log = logging.getLogger("fallline")
 
 IN_FLIGHT = 2
 """Calls that are queued at once, so that a device never waits for the host."""
+MOVE_SECONDS = 0.05
+"""What moving runs to other places costs: their states go through the host."""
 
 
 @dataclass(frozen=True)
 class Advanced:
-    """Runs that went on by a segment; ``epochs`` and ``figures`` have one entry per run."""
+    """Runs that went on by a call; ``epochs`` and ``figures`` have one entry per run."""
 
     runs: tuple[Run, ...]
     epochs: tuple[int, ...]
+    """Epochs that are complete."""
     figures: tuple[tuple[float, ...], ...]
-    """Of each run's latest epoch: training loss and metric, validation loss and metric."""
+    """Of each run's latest epoch: training loss and metric, validation loss and metric; NaN as
+    long as its first epoch is not complete."""
 
 
 @dataclass(frozen=True)
@@ -51,77 +57,6 @@ class Finished:
     step_losses: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
-@dataclass(frozen=True)
-class Seeds:
-    """The seeds of a study and what derives from them: initial weights and orders."""
-
-    task_name: str
-    seeds: tuple[int, ...]
-    study_seed: int = 0
-    shuffle: bool = True
-
-    def index(self, seed: int) -> int:
-        return self.seeds.index(seed)
-
-    def initial(self, model: PureModel) -> Any:
-        """Every seed's initial ``(params, state)``, stacked along a first axis."""
-        keys = [
-            jax.random.key(derived_seed("weights", self.study_seed, self.task_name, seed))
-            for seed in self.seeds
-        ]
-        # One seed after the other: vmapped, the random numbers take twice as long to compile.
-        return jax.jit(partial(lax.map, model.init))(jnp.stack(keys))
-
-    def noise(self, seed: int) -> int:
-        """Where a run's dropout begins: the same masks for every optimizer of a seed."""
-        return derived_seed("noise", self.study_seed, self.task_name, seed)
-
-    def orders(self, program: Program, epoch: int) -> np.ndarray:
-        """The batches of the epochs from ``epoch`` on: ``(seeds, epochs, steps, batch_size)``."""
-        examples = len(program.task.dataset.train)
-        shuffle = self.shuffle and program.batch_size < examples
-        return np.stack(
-            [
-                np.stack(
-                    [
-                        ordering.batches(
-                            ordering.epoch_order(
-                                self.study_seed, self.task_name, seed, at, examples, shuffle=shuffle
-                            ),
-                            program.batch_size,
-                        )
-                        for at in range(epoch, epoch + program.epochs_per_call)
-                    ]
-                )
-                for seed in self.seeds
-            ]
-        )
-
-
-class Resident(NamedTuple):
-    """A task's data on the devices, once for all the populations that train on it."""
-
-    train: Arrays
-    validation: Arrays | None
-
-    @classmethod
-    def of(cls, task: Task, devices: Devices) -> Resident:
-        data = task.dataset
-        validation = None if data.validation is None else arrays(data.validation, devices.shared)
-        return cls(arrays(data.train, devices.shared), validation)
-
-
-@dataclass
-class _Flight:
-    """Runs under way together: one call queued for them at any time."""
-
-    runs: tuple[Run, ...]
-    rows: Row
-    carry: Carry
-    trained: int = 0
-    figures: list[Figures] = field(default_factory=list)
-
-
 class Population:
     """Trains runs of one :class:`Program`, ``places`` at a time."""
 
@@ -132,233 +67,280 @@ class Population:
         devices: Devices,
         *,
         per_device: int = 1,
+        lanes: int | None = None,
         initial: Callable[[], Any] | None = None,
         resident: Resident | None = None,
     ) -> None:
         """A population that trains nothing yet.
 
-        ``initial`` gives every seed's ``(params, state)``; it is asked when training begins.
-        ``resident`` is the task's data on the devices, where several populations share it.
+        ``per_device`` runs have their places on each device, ``lanes`` of them side by side
+        (vmapped; by default 1 on a CPU and all of them elsewhere). ``initial`` gives every seed's
+        ``(params, state)``; it is asked when training begins. ``resident`` is the task's data on
+        the devices, where several populations share it.
         """
         self.program = program
         self.seeds = seeds
         self.devices = devices
         self.places = per_device * devices.count
-        self.compile_seconds = 0.0
-        data = Resident.of(program.task, devices) if resident is None else resident
-        self._train, self._validation = data
-        self._initial_of = initial or (lambda: seeds.initial(program.task.pure))
-        self._orders_of: dict[int, jax.Array] = {}
-        self._call: Any = None
+        self.packed = 0
+        """Times that leftover runs were packed together."""
+        self._calls = Calls(
+            program,
+            seeds,
+            devices,
+            lanes or (1 if devices.maps_runs else per_device),
+            initial or (lambda: seeds.initial(program.task.pure)),
+            Resident.of(program.task, devices) if resident is None else resident,
+        )
+        self._call_seconds = 0.0
+        self._returned = 0.0
 
-    # -- the compiled program ---------------------------------------------------------------
+    @property
+    def compile_seconds(self) -> float:
+        """What compiling has taken so far."""
+        return self._calls.compile_seconds
 
     def compile(self) -> None:
-        """Trace and compile (or load from the disk's cache); the time goes to its own account."""
-        if self._call is not None:
-            return
-        began = time.perf_counter()
-        rows, carry = self._rows([]), self._empty_carry()
-        asked = self.devices.split(np.zeros(self.places, np.int32))
-        fresh = self.devices.split(np.zeros(self.places, bool))
-        mapped = jax.shard_map(
-            self._device_call,
-            mesh=self.devices.mesh,
-            in_specs=(*[PartitionSpec("runs")] * 4, *[PartitionSpec()] * 4),
-            out_specs=PartitionSpec("runs"),
-            check_vma=False,
-        )
-        initial = self._initial_shapes
-        inputs = (rows, carry, fresh, asked, initial, self._train, self._validation)
-        self._call = jax.jit(mapped, donate_argnums=(1,)).lower(*inputs, self._orders(0)).compile()
-        self.compile_seconds += time.perf_counter() - began
+        """Compile the call, if that has not been done."""
+        self._calls.compile(self.places)
 
-    def _device_call(
-        self,
-        rows: Row,
-        carry: Carry,
-        fresh: jax.Array,
-        asked: jax.Array,
-        initial: Any,
-        train: Arrays,
-        validation: Arrays | None,
-        orders: jax.Array,
-    ) -> tuple[Carry, Figures]:
-        """One device's runs: train each by the epochs asked of it."""
-
-        def one(args: Any) -> tuple[Carry, Figures]:
-            row, carry, fresh, asked = args
-            carry = lax.cond(fresh, lambda: self.program.begin(row, initial), lambda: carry)
-            return self.program.segment(row, carry, asked, train, validation, orders)
-
-        runs = (rows, carry, fresh, asked)
-        if self.devices.maps_runs:
-            return lax.map(one, runs)
-        return jax.vmap(lambda *args: one(args))(*runs)
-
-    @cached_property
-    def _initial(self) -> Any:
-        return self.devices.shared(self._initial_of())
-
-    @cached_property
-    def _initial_shapes(self) -> Any:
-        """Shapes are enough to compile: the weights may be drawn meanwhile."""
-        seeds = len(self.seeds.seeds)
-        model = self.program.task.pure
-        return self.devices.shapes(
-            jax.tree.map(
-                lambda leaf: jax.ShapeDtypeStruct((seeds, *leaf.shape), leaf.dtype),
-                jax.eval_shape(model.init, jax.random.key(0)),
-            )
-        )
-
-    @cached_property
-    def _carry_shapes(self) -> Carry:
-        row = jax.eval_shape(lambda rows: jax.tree.map(lambda leaf: leaf[0], rows), self._rows([]))
-        return jax.eval_shape(self.program.begin, row, self._initial_shapes)
-
-    def _empty_carry(self) -> Carry:
-        empty = jax.tree.map(
-            lambda leaf: np.zeros((self.places, *leaf.shape), leaf.dtype), self._carry_shapes
-        )
-        return self.devices.split(empty)
-
-    def _rows(self, runs: Sequence[Run], *, measured: bool = True) -> Row:
-        program, places = self.program, self.places
-        index = {branch.optimizer.name: at for at, branch in enumerate(program.branches)}
-        branch = np.zeros(places, np.int32)
-        hyperparameters = np.zeros((places, program.width), program.task.dtype)
-        seed = np.zeros(places, np.int32)
-        key = np.zeros((places, 2), np.uint32)
-        active = np.zeros(places, bool)
-        for place, run in zip(self._spread(len(runs)), runs, strict=True):
-            branch[place] = index[run.optimizer]
-            hyperparameters[place] = program.branches[branch[place]].row(
-                run.hyperparameters, program.width
-            )
-            seed[place] = self.seeds.index(run.seed)
-            key[place, 1] = self.seeds.noise(run.seed)
-            active[place] = True
-        columns = (branch, hyperparameters, seed, key, active, active & measured)
-        return Row(*self.devices.split(columns))
-
-    def _spread(self, count: int) -> list[int]:
-        """The places of ``count`` runs: dealt out to the devices in turn."""
-        per_device = self.places // self.devices.count
-        return [
-            (at % self.devices.count) * per_device + at // self.devices.count for at in range(count)
-        ]
-
-    def _orders(self, epoch: int) -> jax.Array:
-        """The orders of a segment, kept while the calls in flight may need them."""
-        if epoch not in self._orders_of:
-            if len(self._orders_of) > IN_FLIGHT:
-                del self._orders_of[next(iter(self._orders_of))]
-            self._orders_of[epoch] = self.devices.shared(self.seeds.orders(self.program, epoch))
-        return self._orders_of[epoch]
+    def memory(self) -> int:
+        """Bytes that a call takes on each device, its data included."""
+        return self._calls.memory(self.places)
 
     # -- training ---------------------------------------------------------------------------
 
     def train(
         self, runs: Sequence[Run], *, keep_weights: bool = False
     ) -> Iterator[Advanced | Finished]:
-        """Train ``runs``, handing out how far they are and, in turn, the finished ones."""
+        """Train ``runs``, handing out how far they are and, in turn, the finished ones.
+
+        Where the device runs out of memory the population is halved, and the runs under way begin
+        anew. Raises :class:`ResourceError` where a single run per device does not fit.
+        """
+        waiting = deque(runs)
+        flights: deque[Flight] = deque()
+        while True:
+            try:
+                yield from self._train(waiting, flights, keep_weights)
+                return
+            except jax.errors.JaxRuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                began = [place.run for flight in flights for place in flight.live.values()]
+                flights.clear()
+                waiting.extendleft(reversed(began))
+                self._halve(error)
+
+    def _train(
+        self, waiting: deque[Run], flights: deque[Flight], keep_weights: bool
+    ) -> Iterator[Advanced | Finished]:
+        """Train until nobody waits; ``flights`` always holds every run that is under way."""
         self.compile()
-        waiting = deque(
-            tuple(runs[at : at + self.places]) for at in range(0, len(runs), self.places)
-        )
-        flights: deque[_Flight] = deque()
         while waiting or flights:
             while waiting and len(flights) < IN_FLIGHT:
-                taken = waiting.popleft()
-                flights.append(self._queue(_Flight(taken, self._rows(taken), self._empty_carry())))
-            flight = flights.popleft()
+                flight = self._calls.empty(self.places)
+                flights.append(flight)
+                self._fill(flight, waiting)
+                self._calls.queue(flight)
+            flight = flights[0]
             yield self._advance(flight)
-            if self._ended(flight):
-                yield from self._finish(flight, keep_weights)
-            else:
-                flights.append(self._queue(flight))
+            yield from self._ended(flight, keep_weights)
+            self._fill(flight, waiting)
+            if not waiting and len(flights) > 1 and self._merges(flight, flights[1]):
+                yield self._advance(flights[1])
+                yield from self._ended(flights[1], keep_weights)
+                merged = self._moved([flight, flights[1]], len(flight.places))
+                flights.clear()
+                flights.append(merged)
+            elif not waiting:
+                flights[0] = self._packed(flight)
+            flight = flights.popleft()
+            if flight.live:
+                flights.append(flight)
+                self._calls.queue(flight)
 
-    def _queue(self, flight: _Flight) -> _Flight:
-        per_call = self.program.epochs_per_call
-        asked = np.zeros(self.places, np.int32)
-        for place, run in zip(self._spread(len(flight.runs)), flight.runs, strict=True):
-            asked[place] = np.clip(run.epochs - flight.trained, 0, per_call)
-        fresh = np.full(self.places, flight.trained == 0)
-        flight.carry, figures = self._call(
-            flight.rows,
-            flight.carry,
-            self.devices.split(fresh),
-            self.devices.split(asked),
-            self._initial,
-            self._train,
-            self._validation,
-            self._orders(flight.trained),
-        )
-        flight.figures.append(figures)
-        return flight
+    def _fill(self, flight: Flight, waiting: deque[Run]) -> None:
+        """Give the flight's free places to those who wait."""
+        while waiting:
+            free = packing.next_free(flight.taken, self.devices.count)
+            if free is None:
+                return
+            flight.places[free] = Place(waiting.popleft())
+            flight.rows = None
 
-    def _advance(self, flight: _Flight) -> Advanced:
+    def _advance(self, flight: Flight) -> Advanced:
         """Wait for the flight's call and say how far its runs are."""
-        flight.figures[-1] = jax.tree.map(np.asarray, flight.figures[-1])
-        flight.trained += self.program.epochs_per_call
-        epochs = np.asarray(flight.carry.health.epoch)
-        places = self._spread(len(flight.runs))
-        curves = [self._curves(flight, place, int(epochs[place])) for place in places]
+        began = max(self._returned, flight.queued)
+        figures = jax.tree.map(np.asarray, flight.figures)
+        self._returned = time.perf_counter()
+        self._call_seconds = self._returned - began
+        live = flight.live
+        for at, place in live.items():
+            place.figures += list(figures.epochs[at][figures.ended[at]])
+            if self.program.record_steps:
+                place.losses.append(figures.steps[at][:, : flight.asked[at]].ravel())
+        nothing = (float("nan"),) * 4
         return Advanced(
-            flight.runs,
-            tuple(int(epochs[place]) for place in places),
-            tuple(tuple(float(curve[-1]) for curve in each) for each in curves),
+            tuple(place.run for place in live.values()),
+            tuple(place.epochs for place in live.values()),
+            tuple(
+                tuple(float(curve[-1]) for curve in self._curves(place))
+                if place.figures
+                else nothing
+                for place in live.values()
+            ),
         )
 
-    def _ended(self, flight: _Flight) -> bool:
-        stopped = np.asarray(flight.carry.health.stopped)
-        return all(
-            stopped[place] or run.epochs <= flight.trained
-            for place, run in zip(self._spread(len(flight.runs)), flight.runs, strict=True)
-        )
-
-    def _curves(self, flight: _Flight, place: int, epochs: int) -> tuple[np.ndarray, ...]:
-        """The place's four curves, each of shape ``(epochs trained,)``, scores as metrics."""
-        figures = np.concatenate([part.epochs[place] for part in flight.figures])[:epochs]
+    def _curves(self, place: Place) -> tuple[np.ndarray, ...]:
+        """The run's four curves, each of shape ``(epochs trained,)``, scores as metrics."""
+        figures = np.stack(place.figures) if place.figures else np.empty((0, 4), np.float32)
         metric = self.program.task.metric_of
         return figures[:, 0], metric(figures[:, 1]), figures[:, 2], metric(figures[:, 3])
 
-    def seconds(self, run: Run, epochs: int) -> float:
-        """Wall time of one call that trains ``run`` alone for ``epochs``, without evaluations."""
-        self.compile()
-        rows = self._rows([run], measured=False)
-        flight = _Flight((replace(run, epochs=epochs),), rows, self._empty_carry())
-        jax.block_until_ready(flight.carry)
-        began = time.perf_counter()
-        jax.block_until_ready(self._queue(flight).carry)
-        return time.perf_counter() - began
-
-    def _finish(self, flight: _Flight, keep_weights: bool) -> Iterator[Finished]:
+    def _ended(self, flight: Flight, keep_weights: bool) -> Iterator[Finished]:
+        """The runs of the flight that have ended; their places are free."""
+        stopped = np.asarray(flight.carry.health.stopped)
+        parts = self.program.parts_per_epoch
+        over = [
+            at
+            for at, place in flight.live.items()
+            if stopped[at] or place.behind >= place.run.epochs * parts
+        ]
+        if not over:
+            return
         health = jax.tree.map(np.asarray, flight.carry.health)
         weights: Any = None
         if keep_weights:
             weights = jax.tree.map(np.asarray, (flight.carry.params, flight.carry.state))
-        for place, run in zip(self._spread(len(flight.runs)), flight.runs, strict=True):
-            curves = Curves(*self._curves(flight, place, int(health.epoch[place])))
-            diverged = int(health.diverged_step[place])
-            early = int(health.epoch[place]) < run.epochs
-            result = RunResult(
-                run,
-                Status.DIVERGED
-                if diverged >= 0
-                else Status.STOPPED_EARLY
-                if early
-                else Status.DONE,
-                curves,
-                steps=int(health.step[place]),
-                diverged_step=diverged,
-                last_finite_loss=float(health.last_finite_loss[place]),
+        places = flight.live
+        for at in over:
+            flight.places[at] = None
+        flight.rows = None
+        for at in over:
+            own = jax.tree.map(lambda leaf, at=at: leaf[at].copy(), weights)
+            yield self._finished(
+                places[at], jax.tree.map(lambda leaf, at=at: leaf[at], health), own
             )
-            losses = np.concatenate([part.steps[place].ravel() for part in flight.figures])
-            own = jax.tree.map(lambda leaf, at=place: leaf[at], weights)
-            params, state = own if own is not None else (None, None)
-            yield Finished(result, params, state, losses[: result.steps])
+
+    def _finished(self, place: Place, health: Health, weights: Any) -> Finished:
+        diverged, steps = int(health.diverged_step), int(health.step)
+        status = Status.DONE
+        if diverged >= 0:
+            status = Status.DIVERGED
+        elif place.epochs < place.run.epochs:
+            status = Status.STOPPED_EARLY
+        result = RunResult(
+            place.run,
+            status,
+            Curves(*self._curves(place)),
+            steps=steps,
+            diverged_step=diverged,
+            last_finite_loss=float(health.last_finite_loss),
+        )
+        losses = np.concatenate([*place.losses, np.empty(0, self.program.task.dtype)])
+        params, state = weights if weights is not None else (None, None)
+        return Finished(result, params, state, losses[:steps])
+
+    # -- packing ----------------------------------------------------------------------------
+
+    def _remaining(self, *flights: Flight) -> int:
+        """Calls until the last run of the flights is through, if none of them stops."""
+        program = self.program
+        left = [
+            place.run.epochs * program.parts_per_epoch - place.behind
+            for flight in flights
+            for place in flight.live.values()
+        ]
+        return -(-max(left, default=0) // program.epochs_per_call)
+
+    def _merges(self, flight: Flight, other: Flight) -> bool:
+        """Whether two flights that nobody waits for go on as one."""
+        together = len(flight.live) + len(other.live)
+        if together == 0 or together > len(flight.places):
+            return False
+        if self._calls.lanes > 1:
+            return True  # a call costs the same however many of its places are taken
+        loads = packing.loads(flight.taken, self.devices.count)
+        others = packing.loads(other.taken, self.devices.count)
+        apart = max(mine + theirs for mine, theirs in zip(loads, others, strict=True))
+        return apart > -(-together // self.devices.count)
+
+    def _packed(self, flight: Flight) -> Flight:
+        """The flight, packed anew where that saves more than it costs."""
+        live, places = len(flight.live), len(flight.places)
+        if live == 0:
+            return flight
+        remaining = self._remaining(flight) * self._call_seconds
+        if self._calls.lanes == 1:
+            excess = packing.imbalance(flight.taken, self.devices.count)
+            fullest = max(packing.loads(flight.taken, self.devices.count))
+            if excess and packing.worth(saved=remaining * excess / fullest, cost=MOVE_SECONDS):
+                return self._moved([flight], places)
+            return flight
+        fewer = packing.smaller(live, places, self.devices.count)
+        cost = MOVE_SECONDS + (0.0 if self._calls.has(fewer) else self.compile_seconds)
+        if fewer < places and packing.worth(saved=remaining * (1 - fewer / places), cost=cost):
+            self._calls.compile(fewer)
+            return self._moved([flight], fewer)
+        return flight
+
+    def _moved(self, flights: Sequence[Flight], places: int) -> Flight:
+        """One flight of so many places with the runs of ``flights``, dealt out anew."""
+        sources = [(flight, at) for flight in flights for at in flight.live]
+        targets = packing.dealt(len(sources), places, self.devices.count)
+        leaves = [jax.tree.leaves(flight.carry) for flight in flights]
+        number = {id(flight): at for at, flight in enumerate(flights)}
+        moved = []
+        for column in zip(*leaves, strict=True):
+            own = [np.asarray(leaf) for leaf in column]
+            whole = np.zeros((places, *own[0].shape[1:]), own[0].dtype)
+            for (flight, at), target in zip(sources, targets, strict=True):
+                whole[target] = own[number[id(flight)]][at]
+            moved.append(whole)
+        carry = jax.tree.unflatten(jax.tree.structure(flights[0].carry), moved)
+        packed = Flight([None] * places, self.devices.split(carry))
+        for (flight, at), target in zip(sources, targets, strict=True):
+            packed.places[target] = flight.places[at]
+        self.packed += 1
+        return packed
+
+    def _halve(self, error: Exception) -> None:
+        """Half the places, after the device ran out of memory."""
+        per_device = self.places // self.devices.count
+        if per_device == 1:
+            raise ResourceError(
+                f"one run of {self.program.task.name!r} does not fit into the device's memory "
+                f"(batch size {self.program.batch_size})",
+                hint="use a smaller --batch-size, or a smaller network",
+            ) from error
+        log.warning(
+            "out of memory with %d runs on a device: going on with %d", per_device, per_device // 2
+        )
+        self.places = per_device // 2 * self.devices.count
+        self._calls.lanes = min(self._calls.lanes, per_device // 2)
+        self._calls.forget()
+
+    # -- timing -----------------------------------------------------------------------------
+
+    def seconds(self, run: Run, parts: int) -> float:
+        """Wall time of one call that trains ``run`` alone for ``parts`` of a call's parts.
+
+        A part is an epoch, or :attr:`Program.steps_per_part` steps of one; without evaluations.
+        """
+        self.compile()
+        flight = self._calls.empty(self.places)
+        flight.places[0] = Place(replace(run, epochs=parts))
+        jax.block_until_ready(flight.carry)
+        began = time.perf_counter()
+        self._calls.queue(flight, measured=False)
+        jax.block_until_ready(flight.carry)
+        return time.perf_counter() - began
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether JAX says that memory could not be had."""
+    return "RESOURCE_EXHAUSTED" in str(error) or "Out of memory" in str(error)
 
 
 def initial_from(params: Mapping[str, Any], state: Any, seeds: int) -> Any:

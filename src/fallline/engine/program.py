@@ -1,4 +1,4 @@
-"""One run as a pure function: begin, train a segment of epochs, measure. No files, no printing.
+"""One run as a pure function: begin, train a segment, measure. No files, no printing.
 
 Everything that differs between the runs of a group is traced (a :class:`Row`); everything else is
 part of the :class:`Program` and compiled once.
@@ -19,10 +19,11 @@ from fallline.data.dataset import Split
 from fallline.engine import health
 from fallline.engine.branches import Branch, Slots, Union
 from fallline.engine.ordering import steps_per_epoch
+from fallline.kernels import rewriting
 from fallline.task import Task
 
 MICRO_BATCH = 4096
-"""Larger batches are passed in parts of at most this many examples, their gradients averaged."""
+"""Larger batches are passed in parts of at most this many examples, unless a plan says fewer."""
 EVALUATION_BATCH = 1000
 
 
@@ -43,6 +44,29 @@ class Row(NamedTuple):
     """bool: False where only the steps are wanted (timing), without validation figures."""
 
 
+class Turn(NamedTuple):
+    """What a call asks of a run: which part of its training comes next."""
+
+    fresh: jax.Array
+    """bool: the run begins with this call."""
+    order: jax.Array
+    """int32: its row of the call's orders."""
+    parts: jax.Array
+    """int32: how many of the call's parts it trains, 0 to ``epochs_per_call``."""
+    steps: jax.Array
+    """int32: the steps of each part."""
+    ends: jax.Array
+    """bool: an epoch ends with each part; False where a call is a part of an epoch."""
+
+
+class Sums(NamedTuple):
+    """What an epoch has summed up so far: loss and score over ``seen`` examples."""
+
+    loss: jax.Array
+    score: jax.Array
+    seen: jax.Array
+
+
 class Carry(NamedTuple):
     """A run between two segments."""
 
@@ -50,6 +74,7 @@ class Carry(NamedTuple):
     state: Any
     slots: Slots
     health: health.Health
+    sums: Sums
 
 
 class Arrays(NamedTuple):
@@ -60,12 +85,18 @@ class Arrays(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """What a segment measured: one entry per epoch, NaN for epochs that were not trained."""
+    """What a segment measured: one entry per part, NaN where nothing was trained."""
 
     epochs: jax.Array
-    """``(epochs, 4)``: in the order of :data:`health.MONITORS`; scores, not yet metrics."""
+    """``(parts, 4)``: in the order of :data:`health.MONITORS`; scores, not yet metrics."""
+    ended: jax.Array
+    """``(parts,)``, bool: an epoch ended with the part, and its figures are there."""
     steps: jax.Array
-    """``(epochs, steps)``: the loss of every step, or ``(epochs, 0)`` where not recorded."""
+    """``(parts, steps)``: the loss of every step, or ``(parts, 0)`` where not recorded."""
+
+
+_Stepping = tuple[jax.Array, Carry, jax.Array]
+"""Inside a part: the next step, the run, and the losses of its steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +109,11 @@ class Program:
     epochs_per_call: int
     stopping: health.EarlyStopping | None = None
     record_steps: bool = False
+    calls_per_epoch: int = 1
+    """More than 1 where an epoch is cut into several calls; then ``epochs_per_call`` is 1."""
+    shards: int = 1
+    """Devices that share every step of a run, each with its part of the batch."""
+    micro_batch: int = MICRO_BATCH
 
     @property
     def width(self) -> int:
@@ -88,67 +124,122 @@ class Program:
     def steps_per_epoch(self) -> int:
         return steps_per_epoch(len(self.task.dataset.train), self.batch_size)
 
+    @property
+    def parts_per_epoch(self) -> int:
+        """1 where a part of a call is an epoch, more where an epoch is cut into calls."""
+        return -(-self.steps_per_epoch // self.steps_per_part)
+
+    @property
+    def steps_per_part(self) -> int:
+        """Steps of a part of a call: of an epoch, or of a call's share of one."""
+        return -(-self.steps_per_epoch // self.calls_per_epoch)
+
     @cached_property
     def union(self) -> Union:
         return Union(self.branches, self.task.pure.shapes(), self.width, self.task.dtype)
+
+    @cached_property
+    def _apply(self) -> Any:
+        """The model, with what is slow in XLA replaced."""
+        return rewriting.fast(self.task.pure.apply, platform=jax.default_backend())
 
     def begin(self, row: Row, initial: Any) -> Carry:
         """The run before its first step; ``initial`` holds every seed's ``(params, state)``."""
         params, state = jax.tree.map(lambda leaf: leaf[row.seed], initial)
         slots = self.union.init(row.branch, row.hyperparameters, params)
-        return Carry(params, state, slots, health.healthy(self.task.dtype))
+        return Carry(params, state, slots, health.healthy(self.task.dtype), self._no_sums())
+
+    def _no_sums(self) -> Sums:
+        zero = jnp.zeros((), self.task.dtype)
+        return Sums(zero, zero, zero)
 
     def segment(
         self,
         row: Row,
+        turn: Turn,
         carry: Carry,
-        epochs: jax.Array,
         train: Arrays,
         validation: Arrays | None,
         orders: jax.Array,
     ) -> tuple[Carry, Figures]:
-        """Train up to ``epochs`` further epochs (traced, at most ``epochs_per_call``).
+        """Train what ``turn`` asks for.
 
-        ``orders`` has shape ``(seeds, epochs_per_call, steps, batch_size)``, -1 where a batch is
-        not full.
+        ``orders`` has shape ``(rows, epochs_per_call, steps, batch_size)``: indices into
+        ``train``, -1 where a batch is not full.
         """
 
-        def epoch(carry: Carry, index: jax.Array) -> tuple[Carry, Figures]:
-            live = row.active & ~carry.health.stopped & (index < epochs)
-            order = orders[row.seed, index]
-            return lax.cond(live, self._epoch, self._no_epoch, row, carry, train, validation, order)
+        def part(carry: Carry, index: jax.Array) -> tuple[Carry, Figures]:
+            live = row.active & ~carry.health.stopped & (index < turn.parts)
+            order = orders[turn.order, index]
+            return lax.cond(
+                live, self._part, self._no_part, row, turn, carry, train, validation, order
+            )
 
-        return lax.scan(epoch, carry, jnp.arange(self.epochs_per_call, dtype=jnp.int32))
+        return lax.scan(part, carry, jnp.arange(self.epochs_per_call, dtype=jnp.int32))
 
-    def _no_epoch(
-        self, row: Row, carry: Carry, train: Arrays, validation: Any, order: jax.Array
+    def _no_part(
+        self, row: Row, turn: Turn, carry: Carry, train: Arrays, validation: Any, order: jax.Array
     ) -> tuple[Carry, Figures]:
-        recorded = self.steps_per_epoch if self.record_steps else 0
         nothing = jnp.full((4,), jnp.nan, self.task.dtype)
-        return carry, Figures(nothing, jnp.full((recorded,), jnp.nan, self.task.dtype))
+        return carry, Figures(nothing, jnp.zeros((), bool), self._no_losses())
 
-    def _epoch(
-        self, row: Row, carry: Carry, train: Arrays, validation: Arrays | None, order: jax.Array
+    def _no_losses(self) -> jax.Array:
+        recorded = self.steps_per_part if self.record_steps else 0
+        return jnp.full((recorded,), jnp.nan, self.task.dtype)
+
+    def _part(
+        self,
+        row: Row,
+        turn: Turn,
+        carry: Carry,
+        train: Arrays,
+        validation: Arrays | None,
+        order: jax.Array,
     ) -> tuple[Carry, Figures]:
-        zero = jnp.zeros((), self.task.dtype)
+        """Steps until the part is over or the run has diverged."""
 
-        def step(state: Any, batch: jax.Array) -> tuple[Any, jax.Array | None]:
-            carry, loss_sum, score_sum = state
+        def goes_on(state: _Stepping) -> jax.Array:
+            index, carry, _ = state
+            return (index < turn.steps) & (carry.health.diverged_step < 0)
+
+        def step(state: _Stepping) -> _Stepping:
+            index, carry, losses = state
+            batch = order[index]
             carry, loss, score = self._step(row, carry, train, batch)
             count = jnp.sum(batch >= 0).astype(loss.dtype)
-            state = carry, loss_sum + count * loss, score_sum + count * score
-            return state, loss if self.record_steps else None
+            sums = carry.sums
+            sums = Sums(sums.loss + count * loss, sums.score + count * score, sums.seen + count)
+            if self.record_steps:
+                losses = losses.at[index].set(loss)
+            return index + 1, carry._replace(sums=sums), losses
 
-        (carry, loss_sum, score_sum), losses = lax.scan(step, (carry, zero, zero), order)
-        examples = jnp.asarray(train.x.shape[0], loss_sum.dtype)
-        figures = jnp.stack(
-            [loss_sum / examples, score_sum / examples, *self._validate(row, carry, validation)]
-        )
-        after = health.after_epoch(
-            carry.health, figures, self.stopping, higher_is_better=self.task.higher_is_better
-        )
-        steps = losses if losses is not None else jnp.zeros((0,), self.task.dtype)
-        return carry._replace(health=after), Figures(figures, steps)
+        start = (jnp.zeros((), jnp.int32), carry, self._no_losses())
+        _, carry, losses = lax.while_loop(goes_on, step, start)
+        after, sums, figures, ended = self._end_of_part(row, turn, carry, validation)
+        return carry._replace(health=after, sums=sums), Figures(figures, ended, losses)
+
+    def _end_of_part(
+        self, row: Row, turn: Turn, carry: Carry, validation: Arrays | None
+    ) -> tuple[health.Health, Sums, jax.Array, jax.Array]:
+        """Health, sums and figures after a part, and whether an epoch ended with it."""
+
+        def ending() -> tuple[health.Health, Sums, jax.Array]:
+            sums = carry.sums
+            trained = (sums.loss / sums.seen, sums.score / sums.seen)
+            figures = jnp.stack([*trained, *self._validate(row, carry, validation)])
+            after = health.after_epoch(
+                carry.health, figures, self.stopping, higher_is_better=self.task.higher_is_better
+            )
+            return after, self._no_sums(), figures
+
+        def going_on() -> tuple[health.Health, Sums, jax.Array]:
+            return carry.health, carry.sums, jnp.full((4,), jnp.nan, self.task.dtype)
+
+        if self.calls_per_epoch == 1:
+            return *ending(), jnp.ones((), bool)
+        # What diverged inside an epoch ends there.
+        ended = turn.ends | (carry.health.diverged_step >= 0)
+        return *lax.cond(ended, ending, going_on), ended
 
     def _validate(self, row: Row, carry: Carry, split: Arrays | None) -> tuple[Any, Any]:
         nothing = jnp.full((), jnp.nan, self.task.dtype)
@@ -178,64 +269,75 @@ class Program:
             row.branch, row.hyperparameters, params, carry.slots, grads, extra
         )
         after = health.after_step(carry.health, loss)
-        return Carry(params, state, slots, after), loss, score
+        return Carry(params, state, slots, after, carry.sums), loss, score
 
     def _gradient(
         self, params: Any, state: Any, key: Any, train: Arrays, batch: jax.Array
     ) -> tuple[tuple[jax.Array, tuple[jax.Array, Any]], Any]:
-        """The objective with its gradient, in parts where the batch is large."""
+        """The objective with its gradient, in parts where the batch is large or shared."""
+        mean = jax.value_and_grad(self._mean, has_aux=True)
         parts = self._parts(batch)
         if parts is None:
-            return jax.value_and_grad(self._mean, has_aux=True)(params, state, key, train, batch)
-        total = jnp.sum(batch >= 0).astype(self.task.dtype)
+            return mean(params, state, key, train, batch)
 
-        def add(sums: Any, part: jax.Array) -> tuple[Any, None]:
-            share = jnp.sum(part >= 0).astype(self.task.dtype) / total
-            (loss, (score, _)), grads = jax.value_and_grad(self._mean, has_aux=True)(
-                params, state, key, train, part
-            )
-            return jax.tree.map(lambda a, b: a + share * b, sums, (loss, score, grads)), None
+        def of(part: jax.Array, key: Any) -> Any:
+            (loss, (score, _)), grads = mean(params, state, key, train, part)
+            return loss, score, grads
 
-        zero = jnp.zeros((), self.task.dtype)
-        start = (zero, zero, jax.tree.map(jnp.zeros_like, params))
-        (loss, score, grads), _ = lax.scan(add, start, parts)
+        loss, score, grads = self._weighted(of, parts, key, batch)
         return (loss, (score, state)), grads
 
     def _objective(
         self, params: Any, state: Any, key: Any, train: Arrays, batch: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         """The objective alone, for line searches: mean loss and mean score."""
-        parts = self._parts(batch)
-        if parts is None:
-            loss, (score, _) = self._mean(params, state, key, train, batch)
+
+        def of(part: jax.Array, key: Any) -> tuple[jax.Array, jax.Array]:
+            loss, (score, _) = self._mean(params, state, key, train, part)
             return loss, score
+
+        parts = self._parts(batch)
+        return of(batch, key) if parts is None else self._weighted(of, parts, key, batch)
+
+    def _weighted(
+        self, of: Callable[[jax.Array, Any], Any], parts: jax.Array, key: Any, batch: jax.Array
+    ) -> Any:
+        """The mean of ``of`` over the parts, each weighing as many examples as it holds."""
         total = jnp.sum(batch >= 0).astype(self.task.dtype)
 
-        def add(sums: Any, part: jax.Array) -> tuple[Any, None]:
+        def add(sums: Any, numbered: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
+            index, part = numbered
             share = jnp.sum(part >= 0).astype(self.task.dtype) / total
-            loss, (score, _) = self._mean(params, state, key, train, part)
-            return (sums[0] + share * loss, sums[1] + share * score), None
+            own = None if key is None else jax.random.fold_in(key, index)
+            return jax.tree.map(lambda a, b: a + share * b, sums, of(part, own)), None
 
-        zero = jnp.zeros((), self.task.dtype)
-        (loss, score), _ = lax.scan(add, (zero, zero), parts)
-        return loss, score
+        shapes = jax.eval_shape(of, parts[0], key)
+        start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        sums, _ = lax.scan(add, start, (jnp.arange(len(parts)), parts))
+        return lax.psum(sums, "examples") if self.shards > 1 else sums
 
     def _parts(self, batch: jax.Array) -> jax.Array | None:
-        """``batch`` in rows of at most ``MICRO_BATCH``; None where it is small enough whole."""
+        """This device's share of ``batch`` in rows of at most ``micro_batch``, filled with -1.
+
+        None where the batch is taken whole.
+        """
         # A network with running means must see the batch whole.
-        if batch.shape[0] <= MICRO_BATCH or self.task.pure.stateful:
+        small = batch.shape[0] <= self.micro_batch or self.task.pure.stateful
+        if small and self.shards == 1:
             return None
-        count = -(-batch.shape[0] // MICRO_BATCH)
-        size = -(-batch.shape[0] // count)
-        filled = jnp.full((count * size,), -1, batch.dtype).at[: batch.shape[0]].set(batch)
-        return filled.reshape(count, size)
+        own = -(-batch.shape[0] // self.shards)
+        count = -(-own // self.micro_batch)
+        size = -(-own // count)
+        filled = jnp.full((self.shards * count * size,), -1, batch.dtype)
+        filled = filled.at[: batch.shape[0]].set(batch).reshape(self.shards, count, size)
+        return filled[lax.axis_index("examples")] if self.shards > 1 else filled[0]
 
     def _mean(
         self, params: Any, state: Any, key: Any, train: Arrays, batch: jax.Array
     ) -> tuple[jax.Array, tuple[jax.Array, Any]]:
         """Mean loss with penalty, mean score and new state over the batch's real examples."""
         x, y = self._examples(train, jnp.maximum(batch, 0))
-        outputs, state = self.task.pure.apply(params, state, key, x, True)
+        outputs, state = self._apply(params, state, key, x, True)
         per_example = self.task.loss_terms.per_example(outputs, y)
         scores = self.task.score(lax.stop_gradient(outputs), y)
         full = len(self.task.dataset.train) % self.batch_size == 0
@@ -243,7 +345,7 @@ class Program:
             loss, score = jnp.mean(per_example), jnp.mean(scores)
         else:
             weights = (batch >= 0).astype(per_example.dtype)
-            weights = weights / jnp.sum(weights)
+            weights = weights / jnp.maximum(jnp.sum(weights), 1)  # a share may be empty
             loss, score = jnp.sum(weights * per_example), jnp.sum(weights * scores)
         return loss + self.task.penalty(params), (score, state)
 
@@ -268,27 +370,31 @@ class Program:
 
     def outputs(self, params: Any, state: Any, x: jax.Array) -> jax.Array:
         """The network's raw outputs for raw examples ``(batch, ...)``: ``(batch, outputs)``."""
-        return self.task.pure.apply(params, state, None, self._scaled(x), False)[0]
+        return self._apply(params, state, None, self._scaled(x), False)[0]
 
     def evaluate(self, params: Any, state: Any, split: Arrays) -> tuple[jax.Array, jax.Array]:
         """Mean loss (with penalty) and mean score over a whole split."""
         examples = split.x.shape[0]
         count = -(-examples // EVALUATION_BATCH)
+        count = -(-count // self.shards) * self.shards
         size = -(-examples // count)
 
         def sums(part: jax.Array) -> jax.Array:
             indices = part * size + jnp.arange(size)
             real = (indices < examples).astype(self.task.dtype)
             x, y = self._examples(split, jnp.minimum(indices, examples - 1))
-            outputs = self.task.pure.apply(params, state, None, x, False)[0]
+            outputs = self._apply(params, state, None, x, False)[0]
             losses = self.task.loss_terms.per_example(outputs, y)
             scores = self.task.score(outputs, y)
             return jnp.stack([jnp.sum(real * losses), jnp.sum(real * scores)])
 
-        if count == 1:
-            loss, score = sums(jnp.zeros((), jnp.int32)) / examples
-        else:
-            loss, score = jnp.sum(lax.map(sums, jnp.arange(count)), axis=0) / examples
+        parts = jnp.arange(count)
+        if self.shards > 1:
+            parts = parts.reshape(self.shards, -1)[lax.axis_index("examples")]
+        total = sums(parts[0]) if len(parts) == 1 else jnp.sum(lax.map(sums, parts), axis=0)
+        if self.shards > 1:
+            total = lax.psum(total, "examples")
+        loss, score = total / examples
         return loss + self.task.penalty(params), score
 
 
