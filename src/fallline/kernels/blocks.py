@@ -21,7 +21,7 @@ from jax.custom_derivatives import SymbolicZero
 from fallline.kernels import patching
 from fallline.kernels.patching import Geometry, Patches
 
-CACHE = 1 << 20
+CACHE = 2 << 20
 """Bytes that a part of the batch may take: half of a core's L2 cache of 2 MB, or all of 1 MB."""
 CHEAP = 64
 """Taps x channels up to which a convolution is made again rather than read back from memory."""

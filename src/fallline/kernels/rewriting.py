@@ -19,7 +19,7 @@ from jax import lax
 from jax.extend import core
 from jax.extend.core import primitives
 
-from fallline.kernels import blocks, convolution, graph, patterns, pooling, products
+from fallline.kernels import blocks, convolution, graph, patterns, pooling, products, randomness
 from fallline.kernels.graph import Equation
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -189,6 +189,13 @@ def _sum_pool(equation: Equation, operands: list[Any], settings: Settings) -> An
     return [pooling.sum_pool(*operands, **equation.params)]
 
 
+def _random_bits(equation: Equation, operands: list[Any], settings: Settings) -> Any:
+    width, shape = equation.params["bit_width"], tuple(equation.params["shape"])
+    if settings.platform != "cpu" or not randomness.takes(operands[0], width, shape):
+        return None
+    return [randomness.bits(operands[0], shape)]
+
+
 def _scan(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     params = equation.params
     body, constants, carried = params["jaxpr"], params["num_consts"], params["num_carry"]
@@ -255,6 +262,7 @@ _FORMS: dict[str, Callable[[Equation, list[Any], Settings], Any]] = {
     primitives.dot_general_p.name: _product,
     primitives.reduce_window_max_p.name: _max_pool,
     primitives.reduce_window_sum_p.name: _sum_pool,
+    "random_bits": _random_bits,
     primitives.scan_p.name: _scan,
     primitives.while_p.name: _while,
     primitives.cond_p.name: _cond,
@@ -265,6 +273,7 @@ _TARGETS = {
     primitives.conv_general_dilated_p.name,
     primitives.reduce_window_max_p.name,
     primitives.reduce_window_sum_p.name,
+    "random_bits",
 }
 
 _CLOSED = {primitives.custom_jvp_call_p.name, primitives.custom_vjp_call_p.name}
