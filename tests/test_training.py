@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jax
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -12,6 +14,8 @@ import fallline
 from fallline import models
 from fallline.data.dataset import make_dataset
 from fallline.data.files import read_idx
+from fallline.engine import ordering
+from fallline.engine.feeding import Seeds
 from fallline.engine.health import EarlyStopping
 from fallline.errors import DataError, InputError
 from fallline.network import named_leaves
@@ -208,3 +212,39 @@ def test_the_default_folder_tells_trainings_apart(trained, digits) -> None:
     names = [training.identity for training in others]
     assert len(set(names)) == len(names)
     assert fallline.train(short, "adam").identity == names[0]
+
+
+def test_bf16_rounds_the_operands_of_products_and_nothing_else(digits) -> None:
+    """The first loss, by NumPy: products of rounded operands, summed in float32."""
+    seeds = Seeds(digits.name, (0,))
+    params = jax.tree.map(lambda leaf: np.asarray(leaf[0]), seeds.initial(digits.pure)[0])
+    data = digits.dataset
+    batch = ordering.epoch_order(0, digits.name, 0, 0, len(data.train))[: digits.batch_size]
+    x = ((data.train.x[batch] - data.input_offset) * data.input_scale).astype(np.float32)
+    x = x.reshape(len(x), -1)
+
+    def rounded(a: np.ndarray) -> np.ndarray:
+        return a.astype(ml_dtypes.bfloat16).astype(np.float64)
+
+    hidden = rounded(x) @ rounded(params["Dense_0"]["kernel"]) + params["Dense_0"]["bias"]
+    hidden = np.maximum(hidden, 0).astype(np.float32)
+    z = rounded(hidden) @ rounded(params["Dense_1"]["kernel"]) + params["Dense_1"]["bias"]
+    loss = np.mean(np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), data.train.y[batch]])
+
+    training = fallline.train(digits, "adam", precision="bf16", epochs=1)
+    assert training.step_losses[0] == pytest.approx(loss, rel=2e-6)
+    exact = fallline.train(digits, "adam", epochs=1)
+    assert abs(exact.step_losses[0] / loss - 1) > 1e-5
+    assert all(leaf.dtype == np.float32 for leaf in training.weights.values())
+    assert training.task.fingerprint != exact.task.fingerprint
+
+
+def test_a_training_is_the_run_of_a_study(digits, tmp_path: Path) -> None:
+    study = fallline.compare(
+        digits, "adam", defaults=True, seeds=2, learning_rates=1, out=tmp_path / "study"
+    )
+    run = study.runs.iloc[0]
+    training = fallline.train(digits, "adam", seed=int(run["seed"]))
+    measured = training.history[f"validation_{digits.metric}"].iloc[-1]
+    assert measured == pytest.approx(run["validation_metric"][-1], abs=1e-7)
+    assert training.evaluate("test")[digits.metric] == pytest.approx(run["test_metric"], abs=1e-7)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +34,7 @@ def compare(
     target: str | None = None,
     kind: str | None = None,
     data_dir: Path | str | None = None,
+    precision: str = "float32",
     out: Path | str | None = None,
     listener: Callable[[Event], None] | None = None,
 ) -> Study:
@@ -47,7 +47,8 @@ def compare(
     Every optimizer is trained at ``learning_rates`` (that many points around its default, or these
     values) on ``seeds`` paired seeds (3); the best setting on validation data is trained again on
     ``final_seeds`` fresh seeds (5) and measured on test data. ``defaults``: no search, every
-    optimizer at its own default learning rate, on ``seeds`` seeds.
+    optimizer at its own default learning rate, on ``seeds`` seeds. ``precision``: ``"float32"``, or
+    ``"bf16"`` for the operands of products alone, where the hardware is fast at it.
 
     The study is written to the folder ``out`` (by default one in ``fallline-studies/`` named after
     the task and what was asked); where that holds the same study already, it goes on with it.
@@ -71,6 +72,7 @@ def compare(
         defaults=defaults,
         seeds=searched,
         final_seeds=fresh,
+        precision=precision,
     )
     folder = Path(out) if out is not None else default_folder(made, config)
     return open_study(study.compare(made, config, folder, listener=listener or study.silent))
@@ -99,6 +101,7 @@ def default_folder(task: Task, config: StudyConfig) -> Path:
         config.defaults,
         config.widen,
         config.study_seed,
+        *([config.precision] if config.precision != "float32" else []),
         digits=8,
     )
     return Path(STUDIES_FOLDER) / f"{task.name}-{asked}"
@@ -129,7 +132,8 @@ def train(
     NAME``), ``learning_rate`` for short. ``early_stopping``: an
     :class:`fallline.engine.health.EarlyStopping`. ``initial_weights``: an earlier training, the
     path of a safetensors file, or named arrays. ``shuffle=False`` takes batches in the data's
-    order. ``precision``: ``"float32"`` or ``"float64"``.
+    order. ``precision``: ``"float32"``, ``"float64"``, or ``"bf16"``
+    for the operands of products alone, where the hardware is fast at it.
     """
     from fallline import tasks, training
 
@@ -191,6 +195,6 @@ def evaluate(
                 "(--task FILE --target COLUMN)",
             )
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
-    made = dataclasses.replace(made, data=made.dataset, dtype=about.get("precision", made.dtype))
+    made = made.with_precision(about.get("precision", made.precision))
     with precision(made.dtype):
         return network.restored(made, weights).evaluate(split)

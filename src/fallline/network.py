@@ -12,6 +12,7 @@ import numpy as np
 
 from fallline.adapters.pure import precision
 from fallline.data.dataset import Split
+from fallline.data.streamed import Shards
 from fallline.engine.devices import Devices, prepare
 from fallline.engine.evaluation import Evaluation, predict
 from fallline.engine.program import Program
@@ -55,7 +56,7 @@ class Network:
         return outputs[:, 0] if data.train.y.ndim == 1 else outputs
 
     def _outputs(self, x: Any) -> np.ndarray:
-        examples = np.asarray(x)
+        examples = x if isinstance(x, Shards) else np.asarray(x)
         shape = self.task.dataset.input_shape
         if examples.shape[1:] != shape:
             raise DataError(
@@ -76,7 +77,9 @@ class Network:
                 self.task.require(split)
             measured = getattr(self.task.dataset, split)
         else:
-            measured = Split(np.asarray(split[0]), self._encoded(np.asarray(split[1])))
+            x, y = split
+            examples = x if isinstance(x, Shards) else np.asarray(x)
+            measured = Split(examples, self._encoded(np.asarray(y)))
         with precision(self.task.dtype):
             figures = Evaluation(self._program(), measured, Devices.first(1)).measure(
                 [(self.params, self.state)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import platform
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,22 +11,20 @@ from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-import jax
 import numpy as np
 
 from fallline import optimizers as catalogue
+from fallline.engine import arrangement
 from fallline.engine.branches import Branch
-from fallline.engine.cost import size_of
-from fallline.engine.devices import Devices, prepare, usable_cores
+from fallline.engine.devices import Devices, machine, prepare, usable_cores
 from fallline.engine.evaluation import Evaluation
 from fallline.engine.feeding import Resident, Seeds
 from fallline.engine.population import Advanced, Finished, Population
-from fallline.engine.program import Program
 from fallline.optimizers import Optimizer
-from fallline.planning import grouping, plan
+from fallline.planning import plan
 from fallline.planning.config import StudyConfig
+from fallline.planning.grouping import Group
 from fallline.planning.selection import best_trials
 from fallline.records import Run, RunResult
 from fallline.store.document import (
@@ -40,6 +38,9 @@ from fallline.store.document import (
 from fallline.store.folder import StudyFolder
 from fallline.task import Task
 
+log = logging.getLogger("fallline")
+
+MOST_COMPILERS = 8
 WRITE_SECONDS = 2.0
 """Finished runs wait at most about this long before they are written."""
 TIMING_ROUNDS = 3
@@ -92,8 +93,11 @@ def compare(
     """
     prepare()
     task = task.with_budget(epochs=config.epochs, batch_size=config.batch_size)
+    task = task.with_precision(config.precision)
     task.require_batch(config.batch_size)
     task.require("validation", "test")
+    if task.matrix_dtype and Devices.all().platform == "cpu":
+        log.warning("bf16 is for GPUs: on this CPU it changes the rounding and saves no time")
     chosen = catalogue.resolve(config.optimizers)
     study = StudyFolder.begin(folder, describe(task, chosen, config))
     try:
@@ -137,6 +141,7 @@ def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> St
             searched=not config.defaults,
             widen=config.widen,
             study_seed=config.study_seed,
+            precision=config.precision,
         ),
         optimizers={
             each.name: OptimizerDescription(
@@ -154,28 +159,9 @@ def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> St
     )
 
 
-def machine() -> dict[str, Any]:
-    """The machine in words and numbers, without its name."""
-    devices = Devices.all()
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "cores": usable_cores(),
-        "devices": devices.count,
-        "platform": devices.platform,
-        "device": jax.devices()[0].device_kind,
-        "python": platform.python_version(),
-    }
-
-
-def _processor() -> str:
-    """The processor's own name where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def compile_threads() -> int:
+    """Programs that are compiled at once while others train: more than half the cores slow both."""
+    return max(1, min(MOST_COMPILERS, usable_cores() // 2))
 
 
 @dataclass
@@ -196,7 +182,7 @@ class _Work:
 
     def run(self) -> None:
         began = time.perf_counter()
-        with ThreadPoolExecutor(1) as compiler:
+        with ThreadPoolExecutor(compile_threads()) as compiler:
             # What needs no program is done while the first one is compiled.
             self._populations = self._prepare(compiler)
             try:
@@ -222,40 +208,41 @@ class _Work:
                 phases=self.phases,
                 step=steps,
                 stored_before=self._stored_before,
+                peak_memory=Devices.all().peak_memory(),
             )
         )
 
     def _prepare(self, compiler: ThreadPoolExecutor) -> dict[str, Future[Population]]:
         """A population per optimizer (shared by a group), compiled in turn in the background."""
-        config, devices = self.config, Devices.all()
-        expected = len(config.search_seeds) * max(
-            len(plan.grid(each, config)) or 1 for each in self.optimizers
-        )
-        groups = grouping.groups(
-            self.optimizers,
-            expected + len(config.fresh_seeds),
-            size=size_of(self.task),
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            devices=devices.count,
-            maps_runs=devices.maps_runs,
-        )
+        devices = Devices.all()
+        groups = arrangement.groups(self.task, self.optimizers, self.config, devices)
         seeds = Seeds(
-            self.task.name, (*config.search_seeds, *config.fresh_seeds), config.study_seed
+            self.task.name,
+            (*self.config.search_seeds, *self.config.fresh_seeds),
+            self.config.study_seed,
         )
         self._initial = cache(partial(seeds.initial, self.task.pure))
-        resident = Resident.of(self.task, devices)
 
-        def build(group: grouping.Group) -> Population:
-            branches = tuple(Branch(catalogue.get(name)) for name in group.optimizers)
-            program = Program(self.task, branches, group.batch_size, group.epochs_per_call)
-            population = Population(
-                program,
+        # Made here, not by whichever thread comes first: the data goes to the devices once.
+        data = {
+            group.layout.shards: Resident.of(
+                self.task,
+                devices.shared_by(group.layout.shards),
+                streamed=not group.layout.resident,
+            )
+            for group in {each.layout.shards: each for each in groups}.values()
+        }
+
+        def build(group: Group) -> Population:
+            branches = [Branch(catalogue.get(name)) for name in group.optimizers]
+            population = arrangement.population(
+                self.task,
+                group,
+                branches,
                 seeds,
                 devices,
-                per_device=group.per_device,
                 initial=self._initial,
-                resident=resident,
+                resident=lambda devices, streamed: data[devices.shards],
             )
             population.compile()
             return population
@@ -342,6 +329,7 @@ class _Work:
                     self.task.dataset.test,
                     devices,
                     per_device=population.places // devices.count,
+                    lanes=population.lanes,
                 )
             figures = self._evaluation.measure([(one.params, one.state) for one in measured])
             results = [

@@ -16,8 +16,15 @@ from fallline import losses, models
 from fallline.adapters import PureModel, to_pure
 from fallline.adapters.pure import precision
 from fallline.data.dataset import Dataset, make_dataset
-from fallline.errors import DataError, InputError, near_matches
+from fallline.errors import DataError, InputError, near_matches, unknown
 from fallline.records import stable_hash
+
+PRECISIONS: dict[str, tuple[str, str | None]] = {
+    "float32": ("float32", None),
+    "float64": ("float64", None),
+    "bf16": ("float32", "bfloat16"),
+}
+"""By name: the type of parameters, state and all else, and that of the operands of products."""
 
 METRICS = {"classification": "accuracy", "regression": "rmse"}
 
@@ -33,7 +40,8 @@ class Task:
     :func:`fallline.losses.names`; by default the usual one of the kind of problem. ``l1`` and
     ``l2`` add lambda x sum |w| and lambda x sum w^2 over the weights (never the biases) to the
     loss. ``target`` is the validation figure to be reached (accuracy as a share, RMSE in the
-    target's units).
+    target's units). ``dtype`` and ``matrix_dtype`` are the numbers' types: see
+    :meth:`with_precision`.
     """
 
     model: Any = None
@@ -48,6 +56,7 @@ class Task:
     l2: float = 0.0
     split: dict[str, Any] | None = None
     dtype: str = "float32"
+    matrix_dtype: str | None = None
 
     def __post_init__(self) -> None:
         for field, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
@@ -173,6 +182,7 @@ class Task:
             self.l1,
             self.l2,
             self.dtype,
+            *([self.matrix_dtype] if self.matrix_dtype else []),
         )
 
     @cached_property
@@ -191,6 +201,20 @@ class Task:
                 params, state, key, example
             )
         return re.sub(r"0x[0-9a-f]+", "", str(traced))
+
+    def with_precision(self, name: str) -> Task:
+        """The same task computed in one of ``PRECISIONS``."""
+        if name not in PRECISIONS:
+            raise unknown("precision", name, PRECISIONS)
+        dtype, matrix_dtype = PRECISIONS[name]
+        return replace(self, data=self.dataset, dtype=dtype, matrix_dtype=matrix_dtype)
+
+    @property
+    def precision(self) -> str:
+        """Its name among ``PRECISIONS``."""
+        return next(
+            name for name, pair in PRECISIONS.items() if pair == (self.dtype, self.matrix_dtype)
+        )
 
     def with_budget(self, *, epochs: int | None = None, batch_size: int | None = None) -> Task:
         """The same task with other epochs or batch size."""

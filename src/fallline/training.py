@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,14 @@ import numpy as np
 
 from fallline import optimizers as catalogue
 from fallline.adapters.pure import precision as precision_of
+from fallline.engine import arrangement
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
-from fallline.engine.health import EarlyStopping
 from fallline.engine.feeding import Seeds
+from fallline.engine.health import EarlyStopping
 from fallline.engine.population import Advanced, Finished, Population, initial_from
 from fallline.engine.program import Program
-from fallline.errors import StudyError, unknown
+from fallline.errors import StudyError
 from fallline.network import Network, matched
 from fallline.planning.config import whole_number
 from fallline.records import Run, RunResult, Status, stable_hash
@@ -30,7 +31,6 @@ from fallline.task import Task
 if TYPE_CHECKING:
     import pandas as pd
 
-PRECISIONS = ("float32", "float64")
 WEIGHTS_FILE = "weights.safetensors"
 HISTORY_FILE = "history.csv"
 
@@ -107,7 +107,7 @@ class Training:
                 "seed": str(self.result.run.seed),
                 "epochs": str(self.result.epochs_trained),
                 "batch_size": str(self.batch_size),
-                "precision": self.task.dtype,
+                "precision": self.task.precision,
             }
             arrays = weights.flatten({"params": self.network.params, "state": self.network.state})
             weights.save(folder / WEIGHTS_FILE, arrays, about)
@@ -135,15 +135,13 @@ def train(
 ) -> Training:
     """Train ``task`` once; the arguments are those of :func:`fallline.train`."""
     prepare()
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS)
+    task = task.with_precision(precision)
     if early_stopping is not None and early_stopping.monitor.startswith("validation"):
         task.require("validation")
     chosen = catalogue.get(optimizer)
     batch_size = len(task.dataset.train) if chosen.full_batch else task.batch_size
     task.require_batch(batch_size)
     whole_number("seed", seed, least=0)
-    task = replace(task, data=task.dataset, dtype=precision)
     settings = dict(hyperparameters or {})
     branch = Branch(chosen, tuple(sorted(chosen.options_for(settings, options).items())))
     run = Run(
@@ -154,36 +152,44 @@ def train(
         task.epochs,
         chosen.full_batch,
     )
-    with precision_of(precision):
-        program = Program(task, (branch,), batch_size, 1, early_stopping, record_steps=True)
-        return _trained(program, run, initial_weights, shuffle, progress)
+    with precision_of(task.dtype):
+        given: Any = None
+        if initial_weights is not None:
+            if isinstance(initial_weights, Training):
+                initial_weights = initial_weights.network
+            given = initial_from(*matched(initial_weights, task), seeds=1)
+        devices = Devices.all()
+        group = arrangement.group_of_one(task, chosen, batch_size, devices)
+        population = arrangement.population(
+            task,
+            arrangement.every_epoch(group),
+            [branch],
+            Seeds(task.name, (run.seed,), shuffle=shuffle),
+            devices,
+            initial=None if given is None else lambda: given,
+            stopping=early_stopping,
+            record_steps=True,
+        )
+        done = _trained(population, run, progress)
+        network = Network(task, done.params, done.state)
+        identity = _identity(population.program, run, given, shuffle)
+        return Training(network, done.result, batch_size, done.step_losses, identity)
 
 
-def _trained(
-    program: Program, run: Run, initial_weights: Any, shuffle: bool, progress: Progress
-) -> Training:
-    given: Any = None
-    if initial_weights is not None:
-        if isinstance(initial_weights, Training):
-            initial_weights = initial_weights.network
-        given = initial_from(*matched(initial_weights, program.task), seeds=1)
-    seeds = Seeds(program.task.name, (run.seed,), shuffle=shuffle)
-    initial = None if given is None else lambda: given
-    population = Population(program, seeds, Devices.first(1), initial=initial)
+def _trained(population: Population, run: Run, progress: Progress) -> Finished:
+    """The run, trained to its end; ``progress`` is told of every epoch."""
+    figures = _figures(population.program.task)
     done: Finished | None = None
     told = 0
     for event in population.train([run], keep_weights=True):
         if isinstance(event, Advanced):
             if event.epochs[0] > told:
-                figures = zip(_figures(program.task), event.figures[0], strict=True)
-                progress(event.epochs[0], dict(figures))
+                progress(event.epochs[0], dict(zip(figures, event.figures[0], strict=True)))
             told = event.epochs[0]
         else:
             done = event
     assert done is not None, "a population hands every run back"
-    network = Network(program.task, done.params, done.state)
-    identity = _identity(program, run, given, shuffle)
-    return Training(network, done.result, program.batch_size, done.step_losses, identity)
+    return done
 
 
 def _identity(program: Program, run: Run, given: Any, shuffle: bool) -> str:

@@ -221,6 +221,19 @@ def test_listings(tmp_path: Path, command: str) -> None:
     assert expected in done.stdout
 
 
+def test_a_plan_is_explained_with_its_reasons(tmp_path: Path) -> None:
+    done = _run("doctor", "--plan", "digits-mlp", "--optimizers", "sgd,adam,gd", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "9,610 parameters, 1,079 training examples" in done.stdout
+    assert re.search(r"program 1: sgd, adam\n +runs +52 expected, batch 32", done.stdout)
+    assert re.search(r"program 2: gd\n +runs +26 expected, batch 1,079", done.stdout)
+    assert "a run's weights stay in its core's cache" in done.stdout
+    assert "in 2 program(s)" in done.stdout
+    wrong = _run("doctor", "--plan", "digits-mpl", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "did you mean 'digits-mlp'" in wrong.stderr
+
+
 def test_help_of_every_command_is_quick_to_import(tmp_path: Path) -> None:
     for command in ([], ["compare"], ["train"], ["evaluate"], ["optimizers"], ["doctor"]):
         code = (

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fallline import optimizers
 from fallline.planning import grouping
-from fallline.planning.grouping import CALL_SECONDS, Group, Size, epoch_seconds, groups
+from fallline.planning.grouping import Group, epoch_seconds, groups
+from fallline.planning.layout import Machine, Size
 
 SMALL = Size(9_610, 2 * 9_610.0, 1_000, 400)
 LARGE = Size(5_000_000, 2 * 5_000_000.0, 50_000, 10_000)
@@ -17,7 +18,7 @@ FULL = ("gd", "gd_exact", "rprop")
 
 
 def _groups(size: Size, names=MINI, **settings) -> list[Group]:
-    asked = {"epochs": 20, "batch_size": 32, "devices": 2, "maps_runs": True, **settings}
+    asked = {"epochs": 20, "batch_size": 32, "machine": Machine(2), **settings}
     return groups(optimizers.resolve(names), asked.pop("runs", 26), size=size, **asked)
 
 
@@ -45,15 +46,15 @@ def test_a_short_study_of_a_large_network_shares_all_the_same() -> None:
 def test_more_devices_share_sooner() -> None:
     # The branches' cost is borne by the devices together, the compilations by nobody else.
     size = Size(100_000, 2e5, 3_200, 100)
-    alone, many = _groups(size, devices=1), _groups(size, devices=64)
+    alone, many = _groups(size, machine=Machine(1)), _groups(size, machine=Machine(64))
     assert len(alone) == len(MINI)
     assert len(many) == 1
 
 
 def test_where_runs_are_vmapped_nothing_is_shared() -> None:
-    made = _groups(SMALL, maps_runs=False)
+    made = _groups(SMALL, machine=Machine(2, "gpu"))
     assert _names(made) == [(name,) for name in MINI]
-    assert all("vmapped" in group.reason for group in made)
+    assert all("side by side" in group.reason for group in made)
 
 
 def test_full_batch_optimizers_are_apart_with_all_examples_as_their_batch() -> None:
@@ -100,10 +101,10 @@ SIZES = st.builds(
     epochs=st.integers(1, 300),
     batch_size=st.integers(1, 512),
     devices=st.integers(1, 16),
-    maps_runs=st.booleans(),
+    platform=st.sampled_from(("cpu", "gpu")),
 )
 def test_whatever_is_asked_the_groups_are_sane(
-    size: Size, names, runs, epochs, batch_size, devices, maps_runs
+    size: Size, names, runs, epochs, batch_size, devices, platform
 ) -> None:
     made = groups(
         optimizers.resolve(names),
@@ -111,8 +112,7 @@ def test_whatever_is_asked_the_groups_are_sane(
         size=size,
         epochs=epochs,
         batch_size=batch_size,
-        devices=devices,
-        maps_runs=maps_runs,
+        machine=Machine(devices, platform),
     )
     members = [name for group in made for name in group.optimizers]
     assert sorted(members) == sorted(names)
@@ -123,37 +123,8 @@ def test_whatever_is_asked_the_groups_are_sane(
         assert group.batch_size == (
             size.train_examples if full else min(batch_size, size.train_examples)
         )
-        _check_calls(group, size, runs * len(own), epochs, devices)
-
-
-def _check_calls(group: Group, size: Size, runs: int, epochs: int, devices: int) -> None:
-    """A call lasts about as long as it should, or is at a bound."""
-    steps = -(-size.train_examples // group.batch_size)
-    own = optimizers.resolve(group.optimizers)
-    epoch = epoch_seconds(size, group.batch_size, steps, own)
-    assert 1 <= group.epochs_per_call <= epochs
-    assert 1 <= group.per_device <= -(-runs // devices)
-    calls = -(-epochs // group.epochs_per_call)
-    last = epochs - (calls - 1) * group.epochs_per_call
-    assert last >= group.epochs_per_call - calls  # parts as even as they can be
-    seconds = group.per_device * group.epochs_per_call * epoch
-    if (group.per_device, group.epochs_per_call) != (1, 1):
-        assert seconds < 1.6 * CALL_SECONDS
-    one_more = (group.per_device + 1) * group.epochs_per_call * epoch
-    every_run = group.per_device == -(-runs // devices)
-    assert every_run or one_more > CALL_SECONDS
-
-
-def test_a_long_epoch_is_a_call_of_its_own() -> None:
-    (group,) = _groups(LARGE, names=("adam",))
-    assert (group.per_device, group.epochs_per_call) == (1, 1)
-
-
-def test_short_runs_go_many_to_a_call_but_never_more_than_there_are() -> None:
-    (group,) = _groups(SMALL, names=("adam",), epochs=2, runs=8)
-    assert group.epochs_per_call == 2
-    assert group.per_device == 4  # 8 runs on 2 devices, though time would allow more
-    assert 4 * 2 * epoch_seconds(SMALL, 32, 32, optimizers.resolve("adam")) < CALL_SECONDS
+        assert group.runs == runs * len(own)
+        assert group.layout.per_device >= 1
 
 
 def test_the_names_used_here_are_of_the_kinds_they_are_used_for() -> None:

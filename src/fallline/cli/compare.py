@@ -43,6 +43,9 @@ def compare(
     data_dir: Annotated[
         str | None, typer.Option(help="Where the data sets are; also FALLLINE_DATA.")
     ] = None,
+    precision: Annotated[
+        str, typer.Option(help="float32, or bf16 for the operands of products.")
+    ] = "float32",
     out: Annotated[
         str | None,
         typer.Option(help="The study's folder; by default one in fallline-studies/."),
@@ -78,6 +81,7 @@ def compare(
                 target=target,
                 kind=kind,
                 data_dir=data_dir,
+                precision=precision,
                 out=out,
                 listener=watch.listen,
             )

@@ -14,8 +14,24 @@ def doctor(
     data_dir: Annotated[
         str | None, typer.Option(help="Where the data sets are; also FALLLINE_DATA.")
     ] = None,
+    plan: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK", help="Explain how a comparison on TASK would lie on this machine."
+        ),
+    ] = None,
+    optimizers: Annotated[
+        str, typer.Option(help="With --plan: names and groups, separated by commas.")
+    ] = "studies",
+    epochs: Annotated[int | None, typer.Option(help="With --plan: of every run.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="With --plan: examples per step.")] = None,
 ) -> None:
-    """Say what fallline finds on this machine."""
+    """Say what fallline finds on this machine, or how it would plan a comparison."""
+    if plan is not None:
+        from fallline.cli.planning import explain
+
+        print(explain(plan, optimizers, epochs=epochs, batch_size=batch_size, data_dir=data_dir))
+        return
     import jax
 
     from fallline.data import builtin

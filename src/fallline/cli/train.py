@@ -56,7 +56,9 @@ def train(
         str | None, typer.Option(help="A .safetensors file to start from.")
     ] = None,
     shuffle: Annotated[bool, typer.Option(help="New order of the examples every epoch.")] = True,
-    precision: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    precision: Annotated[
+        str, typer.Option(help="float32, float64, or bf16 for the operands of products.")
+    ] = "float32",
     target: TargetOption = None,
     kind: KindOption = None,
     data_dir: DataDirOption = None,

@@ -169,3 +169,27 @@ def peak_memory_of_process() -> int:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
+
+
+def machine() -> dict[str, Any]:
+    """The machine in words and numbers, without its name."""
+    devices = Devices.all()
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": usable_cores(),
+        "devices": devices.count,
+        "platform": devices.platform,
+        "device": jax.devices()[0].device_kind,
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    """The processor's own name where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

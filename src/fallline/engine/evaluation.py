@@ -11,21 +11,34 @@ from jax import lax
 from jax.sharding import PartitionSpec
 
 from fallline.data.dataset import Split
+from fallline.data.streamed import Shards
 from fallline.engine.devices import Devices
+from fallline.engine.feeding import fits_whole
 from fallline.engine.program import Arrays, Program, arrays
 
 PREDICTION_BATCH = 1000
 
 
 class Evaluation:
-    """Measures weights of one :class:`Program` on one split, ``per_device`` at a time on each."""
+    """Measures weights of one :class:`Program` on one split, ``per_device`` at a time on each.
+
+    ``lanes`` of these side by side.
+    """
 
     def __init__(
-        self, program: Program, split: Split, devices: Devices, *, per_device: int = 1
+        self,
+        program: Program,
+        split: Split,
+        devices: Devices,
+        *,
+        per_device: int = 1,
+        lanes: int = 1,
     ) -> None:
         self._program = program
         self._devices = devices
         self._places = per_device * devices.count
+        self._lanes = min(lanes, per_device)
+        fits_whole(split, "measured", devices)
         self._split = arrays(split, devices.shared)
         mapped = jax.shard_map(
             self._of_device,
@@ -41,7 +54,7 @@ class Evaluation:
             params, state = own
             return self._program.evaluate(params, state, split)
 
-        return lax.map(one, weights)
+        return lax.map(one, weights, batch_size=None if self._lanes == 1 else self._lanes)
 
     def measure(self, weights: Sequence[tuple[Any, Any]]) -> list[tuple[float, float]]:
         """``(loss, metric)`` for each ``(params, state)`` of ``weights``."""
@@ -57,7 +70,7 @@ class Evaluation:
         return measured
 
 
-def predict(program: Program, params: Any, state: Any, x: np.ndarray) -> np.ndarray:
+def predict(program: Program, params: Any, state: Any, x: np.ndarray | Shards) -> np.ndarray:
     """Raw outputs for raw examples ``x`` of shape ``(n, ...)``: ``(n, outputs)``."""
     call = jax.jit(program.outputs)
     parts = []

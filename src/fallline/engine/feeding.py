@@ -20,6 +20,8 @@ from fallline.data.dataset import Split
 from fallline.engine import ordering
 from fallline.engine.devices import Devices
 from fallline.engine.program import Arrays, Program, arrays
+from fallline.errors import ResourceError
+from fallline.planning.layout import RESIDENT_SHARE
 from fallline.records import derived_seed
 from fallline.task import Task
 
@@ -76,8 +78,23 @@ class Resident(NamedTuple):
     @classmethod
     def of(cls, task: Task, devices: Devices, *, streamed: bool = False) -> Resident:
         data = task.dataset
-        validation = None if data.validation is None else arrays(data.validation, devices.shared)
+        validation = None
+        if data.validation is not None:
+            fits_whole(data.validation, "validation", devices)
+            validation = arrays(data.validation, devices.shared)
         return cls(None if streamed else arrays(data.train, devices.shared), validation)
+
+
+def fits_whole(split: Split, name: str, devices: Devices) -> None:
+    """Raise :class:`ResourceError` where a split that is measured whole does not fit."""
+    free = devices.memory()
+    if split.streamed and split.x.nbytes > RESIDENT_SHARE * free:
+        raise ResourceError(
+            f"the {name} split of {split.x.nbytes / 1e9:.1f} GB does not fit into the "
+            f"{free / 1e9:.1f} GB that a device has free",
+            hint=f"training examples are streamed, {name} examples are not: hold out fewer, "
+            f"for example {name}=10000",
+        )
 
 
 class Feed(NamedTuple):
@@ -136,17 +153,9 @@ class Feeding:
     def _streamed(self, orders: np.ndarray) -> Feed:
         """The examples that ``orders`` names, and orders that point to where they now lie."""
         split = self.program.task.dataset.train
-        named = orders.ravel() >= 0
-        wanted = orders.ravel()[named]
-        x = np.zeros((orders.size, *split.x.shape[1:]), split.x.dtype)
-        y = np.zeros((orders.size, *split.y.shape[1:]), split.y.dtype)
-        x[named], y[named] = taken(split, wanted), split.y[wanted]
+        rows = np.maximum(orders.ravel(), 0)
+        x, y = split.x[rows], split.y[rows]
         moved = np.where(orders < 0, -1, np.arange(orders.size).reshape(orders.shape))
         return Feed(
             Arrays(*self.devices.shared((x, y))), self.devices.shared(moved.astype(np.int32))
         )
-
-
-def taken(split: Split, rows: np.ndarray) -> np.ndarray:
-    """The examples at ``rows``, from memory or from files."""
-    return split.x[rows] if isinstance(split.x, np.ndarray) else split.x.take(rows)

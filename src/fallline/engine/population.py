@@ -100,6 +100,11 @@ class Population:
         """What compiling has taken so far."""
         return self._calls.compile_seconds
 
+    @property
+    def lanes(self) -> int:
+        """Runs that a device trains side by side."""
+        return self._calls.lanes
+
     def compile(self) -> None:
         """Compile the call, if that has not been done."""
         self._calls.compile(self.places)

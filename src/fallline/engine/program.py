@@ -141,7 +141,11 @@ class Program:
     @cached_property
     def _apply(self) -> Any:
         """The model, with what is slow in XLA replaced."""
-        return rewriting.fast(self.task.pure.apply, platform=jax.default_backend())
+        return rewriting.fast(
+            self.task.pure.apply,
+            platform=jax.default_backend(),
+            matrix_dtype=self.task.matrix_dtype,
+        )
 
     def begin(self, row: Row, initial: Any) -> Carry:
         """The run before its first step; ``initial`` holds every seed's ``(params, state)``."""
@@ -399,5 +403,5 @@ class Program:
 
 
 def arrays(split: Split, put: Callable[[Any], Any]) -> Arrays:
-    """A split's arrays, put on the devices by ``put``."""
-    return Arrays(*put((split.x, split.y)))
+    """A split's arrays, put on the devices by ``put``; a streamed one is read whole."""
+    return Arrays(*put((split.x[:], split.y)))

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fallline.errors import InputError
+from fallline.errors import InputError, unknown
 
 FIRST_FINAL_SEED = 1000
 """Seeds from here on are fresh: no search ever sees them."""
 
 DEFAULT_POINTS = 7
+PRECISIONS = ("float32", "bf16")
+"""What a study can be computed in: float64 is for checking a single training."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,14 @@ class StudyConfig:
     defaults: bool = False
     widen: bool = True
     study_seed: int = 0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "seeds", "final_seeds"):
             checked = whole_number(name, getattr(self, name), least=1)
             object.__setattr__(self, name, checked)
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
         if len(self.search_seeds) > FIRST_FINAL_SEED:
             raise InputError(
                 f"--seeds must be at most {FIRST_FINAL_SEED}, got {self.seeds}",

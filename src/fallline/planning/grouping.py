@@ -1,4 +1,4 @@
-"""From runs to groups: which runs share a compiled program, and how it is cut into calls.
+"""From runs to groups: which runs share a compiled program.
 
 Measured (docs/decisions/0001): in a study of small networks compiling a program per optimizer
 takes longer than the training; one program with the optimizers as branches costs nothing extra
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fallline.optimizers import Optimizer
+from fallline.planning.layout import Layout, Machine, Size, layout
 
 COMPILE_SECONDS = 1.2
 """A further program: tracing, lowering and compiling an MLP's training, on one core."""
@@ -19,8 +20,6 @@ BRANCH_SECONDS = 1.6e-9
 """What a branch's conditional costs a step per parameter, beyond the free ones."""
 FREE_PARAMETERS = 20_000
 """Networks up to this size stay in the fast cache whatever the conditional copies."""
-CALL_SECONDS = 0.7
-"""A call lasts about this long: results come often, and the host is never waited for."""
 FLOPS_PER_SECOND = 6e10
 """Of one core on small products."""
 STEP_SECONDS = 25e-6
@@ -30,26 +29,18 @@ LINE_SEARCH_PASSES = 8.0
 
 
 @dataclass(frozen=True)
-class Size:
-    """What of a task decides its cost."""
-
-    parameters: int
-    flops_per_example: float
-    """Of one forward pass."""
-    train_examples: int
-    validation_examples: int
-
-
-@dataclass(frozen=True)
 class Group:
-    """Optimizers that share one compiled program, and how that program is called."""
+    """Optimizers that share one compiled program, and how its runs lie on the devices."""
 
     optimizers: tuple[str, ...]
     batch_size: int
-    per_device: int
-    """Runs that each device takes in a call."""
-    epochs_per_call: int
+    layout: Layout
+    runs: int
+    """Runs that are expected of it."""
+    run_seconds: float
+    """What a run takes on one device, by estimate."""
     reason: str
+    """Why these optimizers share a program, or do not."""
 
 
 def groups(
@@ -59,8 +50,7 @@ def groups(
     size: Size,
     epochs: int,
     batch_size: int,
-    devices: int,
-    maps_runs: bool,
+    machine: Machine,
 ) -> list[Group]:
     """Cut a study into groups; ``runs_per_optimizer`` is the number of runs expected of each."""
     made = []
@@ -70,16 +60,19 @@ def groups(
             continue
         batch = size.train_examples if full_batch else min(batch_size, size.train_examples)
         steps = -(-size.train_examples // batch)
-        if not maps_runs:
-            shared, reason = False, "vmapped runs would compute every branch"
+        if not machine.maps_runs:
+            shared, reason = False, "runs side by side would compute every branch"
         else:
             run_steps = runs_per_optimizer * len(members) * epochs * steps
-            shared, reason = _shares(size.parameters, run_steps / devices, len(members))
+            shared, reason = _shares(size.parameters, run_steps / machine.devices, len(members))
         for part in [members] if shared else [[each] for each in members]:
             seconds = epoch_seconds(size, batch, steps, part)
-            per_device, per_call = _calls(seconds, epochs, runs_per_optimizer * len(part), devices)
+            runs = runs_per_optimizer * len(part)
+            placed = layout(
+                size, batch=batch, epochs=epochs, runs=runs, epoch_seconds=seconds, machine=machine
+            )
             names = tuple(each.name for each in part)
-            made.append(Group(names, batch, per_device, per_call, reason))
+            made.append(Group(names, batch, placed, runs, epochs * seconds, reason))
     return made
 
 
@@ -102,12 +95,3 @@ def epoch_seconds(size: Size, batch: int, steps: int, members: Sequence[Optimize
     step += size.parameters * 1e-9
     evaluation = size.validation_examples * size.flops_per_example / FLOPS_PER_SECOND
     return steps * step + evaluation
-
-
-def _calls(seconds: float, epochs: int, runs: int, devices: int) -> tuple[int, int]:
-    """Runs per device and epochs of a call that lasts about ``CALL_SECONDS``."""
-    per_call = max(1, min(epochs, round(CALL_SECONDS / seconds)))
-    calls = -(-epochs // per_call)
-    per_call = -(-epochs // calls)  # even parts: no call of a single last epoch
-    per_device = max(1, int(CALL_SECONDS / (per_call * seconds)))
-    return min(per_device, max(1, -(-runs // devices))), per_call

@@ -91,3 +91,5 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of ``total``: ``prepare``, ``search``, ``widening``, ``final`` and ``timing``, in turn."""
     stored_before: int = 0
     """Runs that an earlier, interrupted process had trained: their time is not in these figures."""
+    peak_memory: int = 0
+    """The most bytes that the devices, or the process on a CPU, held at once; 0 if not known."""

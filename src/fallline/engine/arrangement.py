@@ -1,0 +1,100 @@
+"""From a study's plan to its populations: groups with their layouts, and programs for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fallline.engine.branches import Branch
+from fallline.engine.cost import machine_of, size_of
+from fallline.engine.devices import Devices
+from fallline.engine.feeding import Resident, Seeds
+from fallline.engine.health import EarlyStopping
+from fallline.engine.population import Population
+from fallline.engine.program import Program
+from fallline.optimizers import Optimizer
+from fallline.planning import grouping, plan
+from fallline.planning.config import StudyConfig
+from fallline.planning.grouping import Group
+from fallline.task import Task
+
+
+def groups(
+    task: Task, optimizers: Sequence[Optimizer], config: StudyConfig, devices: Devices
+) -> list[Group]:
+    """How a study is cut, for the runs that it is expected to have."""
+    searched = len(config.search_seeds) * max(
+        len(plan.grid(each, config)) or 1 for each in optimizers
+    )
+    return grouping.groups(
+        optimizers,
+        searched + len(config.fresh_seeds),
+        size=size_of(task, optimizers),
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        machine=machine_of(devices),
+    )
+
+
+def group_of_one(task: Task, optimizer: Optimizer, batch_size: int, devices: Devices) -> Group:
+    """The group of a single run."""
+    (group,) = grouping.groups(
+        [optimizer],
+        1,
+        size=size_of(task, [optimizer]),
+        epochs=task.epochs,
+        batch_size=batch_size,
+        machine=machine_of(devices),
+    )
+    return group
+
+
+def population(
+    task: Task,
+    group: Group,
+    branches: Sequence[Branch],
+    seeds: Seeds,
+    devices: Devices,
+    *,
+    initial: Callable[[], Any] | None = None,
+    resident: Callable[[Devices, bool], Resident] | None = None,
+    stopping: EarlyStopping | None = None,
+    record_steps: bool = False,
+) -> Population:
+    """The population that trains a group's runs, laid out as planned; nothing is compiled yet.
+
+    ``resident`` gives the task's data on the devices, for those who share it; asked with the
+    devices and whether training examples are streamed.
+    """
+    layout = group.layout
+    if layout.shards > 1:
+        devices = devices.shared_by(layout.shards)
+    elif group.runs == 1:
+        devices = Devices.of([devices.mesh.devices.flat[0]])
+    program = Program(
+        task,
+        tuple(branches),
+        group.batch_size,
+        layout.epochs_per_call,
+        stopping,
+        record_steps,
+        calls_per_epoch=layout.calls_per_epoch,
+        shards=layout.shards,
+        micro_batch=layout.micro_batch,
+    )
+    make = resident or (lambda devices, streamed: Resident.of(task, devices, streamed=streamed))
+    return Population(
+        program,
+        seeds,
+        devices,
+        per_device=layout.per_device,
+        lanes=layout.lanes,
+        initial=initial,
+        resident=make(devices, not layout.resident),
+    )
+
+
+def every_epoch(group: Group) -> Group:
+    """The group with a call for every epoch: for who wants to be told after each."""
+    return replace(group, layout=replace(group.layout, epochs_per_call=1))
