@@ -117,7 +117,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.4, help="per population in a round")
-    parser.add_argument("--least", type=int, default=100, help="steps of a run, at least")
+    parser.add_argument("--least", type=int, default=50, help="steps of a run, at least")
     reporting.add_options(parser)
     return reporting.parsed(parser, rounds=1, seconds=0.05, populations=[1, 2, 8], least=2)
 

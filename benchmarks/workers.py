@@ -119,27 +119,20 @@ class Team:
     version: str = ""
 
     def begin(self, asked: Mapping[str, Any], limit: float) -> dict[str, Any]:
-        """Begin a job on every member, one after the other; the first one's answer."""
-        self._begin_members(limit)
-        answers = []
-        for member in self.members:
-            member.tell({"do": "begin", **asked})
-            answers.append(member.answer(limit))
-        return answers[0]
+        """Begin a job on every member; the first one's answer."""
+        first: dict[str, Any] = self.ask({"do": "begin", **asked}, limit)[0]
+        return first
 
     def ask(self, asked: Mapping[str, Any], limit: float, members: int | None = None) -> list[Any]:
         """What the first ``members`` (or all) answer to a command given to them at once."""
-        self._begin_members(limit)
-        chosen = self.members[:members]
-        for member in chosen:
-            member.tell(asked)
-        return [member.answer(limit) for member in chosen]
-
-    def _begin_members(self, limit: float) -> None:
         if not self.members:
             self.members = self.start()
             greetings = [member.answer(limit) for member in self.members]
             self.library, self.version = greetings[0]["library"], greetings[0]["version"]
+        chosen = self.members[:members]
+        for member in chosen:
+            member.tell(asked)
+        return [member.answer(limit) for member in chosen]
 
     def train(self, epochs: int, steps: int, limit: float) -> Timed:
         """Train on all members at once."""
