@@ -22,7 +22,8 @@ import jax
 from fallline import models, optimizers, tasks
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
-from fallline.engine.population import Finished, Population, Seeds
+from fallline.engine.feeding import Seeds
+from fallline.engine.population import Finished, Population
 from fallline.engine.program import Program
 from fallline.kernels import rewriting
 from fallline.records import Run
@@ -31,21 +32,20 @@ from fallline.task import Task
 EPOCHS = 10
 
 
-class Vmapped(Devices):
-    """The layout of a GPU on the CPU's devices."""
-
-    @property
-    def maps_runs(self) -> bool:
-        return False
-
-
 def population(
-    task: Task, names: tuple[str, ...], *, devices: Devices, per_device: int, epochs: int
+    task: Task,
+    names: tuple[str, ...],
+    *,
+    devices: Devices,
+    per_device: int,
+    epochs: int,
+    lanes: int = 1,
 ) -> Population:
-    """A population that is compiled, and warmed by one run."""
+    """A population with its places on the devices, ``lanes`` of a device's side by side."""
     branches = tuple(Branch(optimizers.get(name)) for name in names)
     program = Program(task, branches, task.batch_size, epochs)
-    return Population(program, Seeds(task.name, (0, 1, 2)), devices, per_device=per_device)
+    seeds = Seeds(task.name, (0, 1, 2))
+    return Population(program, seeds, devices, per_device=per_device, lanes=lanes)
 
 
 def runs(names: tuple[str, ...], count: int, epochs: int) -> list[Run]:
@@ -94,8 +94,8 @@ def mapped_or_vmapped(task: Task, devices: Devices) -> dict[str, float]:
     """Runs one after the other on a device, and side by side."""
     found = {}
     members = runs(("adam",), 8 * devices.count, 3)
-    for word, layout in (("mapped", devices), ("vmapped", Vmapped(devices.mesh))):
-        trained = population(task, ("adam",), devices=layout, per_device=8, epochs=3)
+    for word, lanes in (("mapped", 1), ("vmapped", 8)):
+        trained = population(task, ("adam",), devices=devices, per_device=8, epochs=3, lanes=lanes)
         train(trained, members)
         found[f"{word}: µs per step"] = per_step(train(trained, members), trained, members)
     return found

@@ -43,7 +43,7 @@ def measure(
 ) -> tuple[dict[str, list[Cell]], list[float | None]]:
     """Every case in a process of its own, so that its peak of memory is its own."""
     data = Data.written("mnist", folder)
-    layout = "vmapped" if options.platform == "cpu" else "auto"
+    layout = "side by side" if options.platform == "cpu" else "planned"
     found: dict[str, list[Cell]] = {}
     others: list[float | None] = []
     for name in options.cases:

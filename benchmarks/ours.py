@@ -1,15 +1,15 @@
 """fallline's side: populations through its own engine. The only script that knows the engine.
 
 A process of the kind that ``stepping.py`` describes. Besides what every side takes, ``begin``
-takes ``runs`` (the population), ``devices`` (how many; 0: all) and ``layout`` (``auto``, or
-``vmapped`` for that of a GPU).
+takes ``runs`` (the population), ``devices`` (how many; 0: all), ``layout`` (``planned``, or
+``side by side`` for that of a GPU) and ``keep`` (compiled populations, for equal jobs).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -21,15 +21,19 @@ import networks
 import stepping
 from fallline import __version__, optimizers, tasks
 from fallline.data.dataset import Dataset, Split
+from fallline.engine import arrangement, cost
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices
-from fallline.engine.population import Finished, Population, Seeds, initial_from
-from fallline.engine.program import Program
+from fallline.engine.feeding import Seeds
+from fallline.engine.population import Finished, Population, initial_from
+from fallline.planning import grouping
+from fallline.planning.grouping import Group
 from fallline.records import Run
 from fallline.task import Task
 from stepping import Job
 
 SEEDS = (0, 1, 2)
+SIDE_BY_SIDE = "side by side"
 BUILT_IN = {
     "mlp": "mnist-mlp",
     "cnn": "mnist-cnn",
@@ -37,14 +41,6 @@ BUILT_IN = {
     "lenet5": "mnist-lenet5",
 }
 """The built-in tasks with these networks; what is not built in is made of plain Flax."""
-
-
-class Vmapped(Devices):
-    """The layout of a GPU, on whatever there is."""
-
-    @property
-    def maps_runs(self) -> bool:
-        return False
 
 
 class Plain(nn.Module):
@@ -127,10 +123,11 @@ def runs(count: int, epochs: int) -> list[Run]:
 
 @dataclass(frozen=True)
 class Trained:
-    """A compiled population with its runs."""
+    """A compiled population with its runs, and the group that it was planned as."""
 
     population: Population
     members: list[Run]
+    group: Group
 
     def train(self, *, keep_weights: bool = False) -> list[Finished]:
         """All runs to their end."""
@@ -139,20 +136,36 @@ class Trained:
 
 
 def trained(job: Job, epochs: int, steps: int, *, shuffle: bool = True) -> Trained:
-    """A compiled population of ``options["runs"]`` runs, each of ``epochs`` x ``steps`` steps."""
+    """A compiled population for ``options["runs"]`` runs, each of ``epochs`` x ``steps`` steps.
+
+    It is laid out as fallline plans it.
+    """
     count = job.options.get("runs", 1)
+    optimizer = optimizers.get("adam")
     made = task(job, steps * job.batch_size)
-    program = Program(made, (Branch(optimizers.get("adam")),), job.batch_size, epochs)
-    devices = _devices(job.options)
-    population = Population(
-        program,
+    chosen = job.options.get("devices")
+    devices = Devices.first(chosen) if chosen else Devices.all()
+    machine = cost.machine_of(devices)
+    if job.options.get("layout") == SIDE_BY_SIDE:
+        machine = replace(machine, platform="gpu")
+    (group,) = grouping.groups(
+        [optimizer],
+        count,
+        size=cost.size_of(made, [optimizer]),
+        epochs=epochs,
+        batch_size=job.batch_size,
+        machine=machine,
+    )
+    population = arrangement.population(
+        made,
+        group,
+        (Branch(optimizer),),
         Seeds(made.name, SEEDS, shuffle=shuffle),
         devices,
-        per_device=-(-count // devices.count),
         initial=lambda: initial_from(*weights(made, job.kernels), len(SEEDS)),
     )
     population.compile()
-    return Trained(population, runs(count, epochs))
+    return Trained(population, runs(count, epochs), group)
 
 
 KEPT: dict[Any, Trained] = {}
@@ -166,11 +179,6 @@ def kept(job: Job, epochs: int, steps: int) -> Trained:
     if key not in KEPT:
         KEPT[key] = trained(job, epochs, steps)
     return KEPT[key]
-
-
-def _devices(options: dict[str, Any]) -> Devices:
-    devices = Devices.first(options["devices"]) if options.get("devices") else Devices.all()
-    return Vmapped(devices.mesh) if options.get("layout") == "vmapped" else devices
 
 
 class Ours:
@@ -214,17 +222,18 @@ class Ours:
 
     def details(self) -> dict[str, Any]:
         assert self.last is not None
-        population = self.last.population
+        population, layout = self.last.population, self.last.group.layout
         device = jax.devices()[0]
         memory = (device.memory_stats() or {}).get("peak_bytes_in_use")
         return {
             "compile": population.compile_seconds,
             "runs": len(self.last.members),
             "places": population.places,
-            "devices": population.devices.count,
+            "devices": population.devices.mesh.devices.size,
             "platform": device.platform,
             "device": device.device_kind,
-            "layout": "mapped" if population.devices.maps_runs else "vmapped",
+            "layout": layout.kind,
+            "reasons": list(layout.reasons),
             "peak_bytes": memory,
         }
 

@@ -62,7 +62,7 @@ def cell(
     runs: int,
     *,
     devices: int = 0,
-    layout: str = "auto",
+    layout: str = "planned",
     least: int = 2,
 ) -> Cell:
     """A population on so many devices (0: all); its compiled program is kept for all rounds."""
@@ -120,6 +120,10 @@ def measure(
         living = [each for each in cells if not each.left_out]
         with machine.watched(team.pids()) as watch:
             for each in living if number % 2 == 0 else reversed(living):
-                once(team, each)
+                try:
+                    once(team, each)
+                except LeftOut as error:
+                    each.left_out, each.per_step = str(error), []
+                    team.end()
         others.append(watch.others)
     return others

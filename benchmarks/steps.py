@@ -83,11 +83,8 @@ def measure_case(
     found = Found(case, {name: Measured() for name in teams}, [])
     for name, team in teams.items():
         began = time.monotonic()
-        longer = LONGER if name == OURS else STEP_PEERS[name].longer
-        _prepare(case, found.sides[name], team, options, data, longer)
+        _prepare(case, name, found.sides[name], team, options, data)
         _say(case, name, found.sides[name], time.monotonic() - began)
-        if name == OURS and found.sides[name].left_out:
-            raise BenchmarkError(f"{case.name}: fallline: {found.sides[name].left_out}")
     for number in range(options.rounds):
         machine.wait_until_quiet(options.patience)
         names = [name for name, each in found.sides.items() if not each.left_out]
@@ -100,7 +97,7 @@ def measure_case(
                     each.per_step.append(timed.per_step)
                     each.details = timed.details
                 except LeftOut as error:
-                    _leave_out(each, teams[name], error)
+                    _leave_out(name, each, teams[name], error)
         found.others.append(watch.others)
         print(f"{case.name}: round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
     return found
@@ -108,12 +105,13 @@ def measure_case(
 
 def _prepare(
     case: Case,
+    name: str,
     measured: Measured,
     team: Team,
     options: argparse.Namespace,
     data: Path,
-    longer: float,
 ) -> None:
+    longer = LONGER if name == OURS else STEP_PEERS[name].longer
     available = EXAMPLES // case.batch_size
     check = (1, case.check_steps) if case.check_steps <= available else (case.check_steps, 1)
     asked = {"network": case.network, "batch_size": case.batch_size, "check": check}
@@ -124,10 +122,12 @@ def _prepare(
         measured.loss, measured.compile = begun["loss"], begun["compile"]
         measured.steps = workers.calibrated(team, lengths, begun["seconds_per_step"], options.limit)
     except LeftOut as error:
-        _leave_out(measured, team, error)
+        _leave_out(name, measured, team, error)
 
 
-def _leave_out(measured: Measured, team: Team, error: LeftOut) -> None:
+def _leave_out(name: str, measured: Measured, team: Team, error: LeftOut) -> None:
+    if name == OURS:
+        raise BenchmarkError(f"fallline: {error}") from error
     measured.left_out, measured.per_step = str(error), []
     team.end()
 
