@@ -142,6 +142,7 @@ def test_an_interrupted_study_goes_on(
     timing = StudyFolder.open(folder).timing
     assert timing is not None
     assert timing.stored_before == len(before)
+    assert 50e6 < timing.peak_memory < 20e9  # the process's own, interpreter and all
     columns = ["validation_metric", "test_metric", "status"]
     pd.testing.assert_frame_equal(
         _runs(folder).set_index("run_id").sort_index()[columns],

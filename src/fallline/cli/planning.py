@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fallline.report.formats import count
+from fallline.units import in_bytes
 
 if TYPE_CHECKING:
     from fallline.planning.grouping import Group
@@ -51,8 +52,8 @@ def explain(
 def _of_task(name: str, size: Size, machine: Machine) -> str:
     return (
         f"{name}: {count(size.parameters)} parameters, {count(size.train_examples)} training "
-        f"examples ({_bytes(size.data_bytes)}), {_flops(size.flops_per_example)} forward per "
-        f"example; {machine.devices} x {machine.platform} with {_bytes(machine.memory)} free each"
+        f"examples ({in_bytes(size.data_bytes)}), {_flops(size.flops_per_example)} forward per "
+        f"example; {machine.devices} x {machine.platform} with {in_bytes(machine.memory)} free each"
     )
 
 
@@ -69,18 +70,10 @@ def _of_group(group: Group, machine: Machine) -> list[str]:
         f"  runs     {group.runs} expected, batch {count(group.batch_size)}, {places}, {cut}",
         f"  layout   {layout.kind}",
         *(f"           {reason}" for reason in layout.reasons),
-        f"  memory   {_bytes(layout.run_bytes)} a run; data "
+        f"  memory   {in_bytes(layout.run_bytes)} a run; data "
         + ("on every device" if layout.resident else "streamed from its files"),
         f"  program  {group.reason}",
     ]
-
-
-def _bytes(number: float) -> str:
-    for unit in ("B", "KB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"
 
 
 def _flops(number: float) -> str:

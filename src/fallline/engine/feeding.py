@@ -24,6 +24,7 @@ from fallline.errors import ResourceError
 from fallline.planning.layout import RESIDENT_SHARE
 from fallline.records import derived_seed
 from fallline.task import Task
+from fallline.units import in_bytes
 
 KEPT_CALLS = 3
 """Feeds that are kept, since the calls in flight often ask for the same one."""
@@ -90,8 +91,8 @@ def fits_whole(split: Split, name: str, devices: Devices) -> None:
     free = devices.memory()
     if split.streamed and split.x.nbytes > RESIDENT_SHARE * free:
         raise ResourceError(
-            f"the {name} split of {split.x.nbytes / 1e9:.1f} GB does not fit into the "
-            f"{free / 1e9:.1f} GB that a device has free",
+            f"the {name} split of {in_bytes(split.x.nbytes)} does not fit into the "
+            f"{in_bytes(free)} that a device has free",
             hint=f"training examples are streamed, {name} examples are not: hold out fewer, "
             f"for example {name}=10000",
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fallline.errors import ResourceError
+from fallline.units import in_bytes
 
 CALL_SECONDS = 0.7
 """A call lasts about this long: results come often, and the host is never waited for."""
@@ -160,13 +161,13 @@ def layout(
     per_device = max(1, min(wanted, fits, -(-runs // teams)))
     if fits < min(wanted, -(-runs // teams)):
         reasons.append(
-            f"{fits} at once fit into {_bytes(machine.memory)} at {_bytes(run_bytes)} each"
+            f"{fits} at once fit into {in_bytes(machine.memory)} at {in_bytes(run_bytes)} each"
         )
     if not stays:
         per_device, per_epoch = _streamed(size, batch, steps, per_device, per_epoch, teams)
         per_call = 1
         reasons.append(
-            f"{_bytes(size.data_bytes)} of data do not fit beside the runs: streamed in "
+            f"{in_bytes(size.data_bytes)} of data do not fit beside the runs: streamed in "
             f"{per_epoch} calls an epoch"
         )
     if micro < batch:
@@ -216,19 +217,11 @@ def _streamed(
     of_batch = batch * max(1, size.example_bytes)
     if of_batch > STREAMED_BYTES:
         raise ResourceError(
-            f"a batch of {batch:,} streamed examples takes {_bytes(of_batch)}, "
-            f"and a call takes at most {_bytes(STREAMED_BYTES)}",
+            f"a batch of {batch:,} streamed examples takes {in_bytes(of_batch)}, "
+            f"and a call takes at most {in_bytes(STREAMED_BYTES)}",
             hint="use a smaller --batch-size, and optimizers that do not need the full batch",
         )
     batches = STREAMED_BYTES // of_batch
     per_device = max(1, min(per_device, batches // teams))
     at_once = max(1, batches // (per_device * teams))
     return per_device, max(per_epoch, -(-steps // at_once))
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "KB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

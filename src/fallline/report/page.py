@@ -11,6 +11,7 @@ from fallline.analysis.reading import Reading
 from fallline.analysis.summary import rows_of
 from fallline.report import figures, formats, interactive, protocol, tables, verdict
 from fallline.report.formats import MetricFormat
+from fallline.units import in_bytes
 
 
 def render(reading: Reading) -> str:
@@ -41,6 +42,7 @@ def render(reading: Reading) -> str:
         paragraphs=protocol.sentences(reading),
         time=time_rows(reading),
         spent=spent(reading),
+        memory=memory(reading),
         settings=[
             (row["optimizer"], protocol.setting_text(row["hyperparameters"]))
             for row in rows_of(reading.summary)
@@ -190,6 +192,12 @@ def spent(reading: Reading) -> list[dict[str, Any]]:
         for label, each in known
         if whole > 0
     ]
+
+
+def memory(reading: Reading) -> str:
+    """The most memory that the study took, in words; nothing where it is not known."""
+    timing = reading.timing
+    return in_bytes(timing.peak_memory) if timing and timing.peak_memory else ""
 
 
 def _for_script(content: dict[str, Any]) -> str:
