@@ -54,7 +54,9 @@ class Results(NamedTuple):
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def block(how: Block, x: jax.Array, kernel: jax.Array, bias: jax.Array, sign: jax.Array) -> Results:
-    """``x``: ``(batch, height, width, channels)``; ``kernel``: ``(taps, taps, channels, features)``.
+    """The block's results for ``x`` of shape ``(batch, height, width, channels)``.
+
+    ``kernel``: ``(taps, taps, channels, features)``; ``bias``: ``(features,)``.
 
     ``sign``, one per feature: a pooled value is the one of its window that is largest after
     multiplication with it, the first where several are. A following normalisation by a negative
@@ -84,14 +86,13 @@ def _forward(
     matrix = patches.matrix(kernel)
 
     def part(sums: Any, x: jax.Array) -> tuple[Any, Any]:
-        a = patches.convolved(x, matrix) + bias
+        a = patches.convolved(x, matrix) + patches.bias(bias)
         if how.relu and (how.signed or how.summed or not how.pooled):
             a = jnp.maximum(a, 0)
         if how.summed:
-            axes = tuple(range(a.ndim - 1))
-            sums = (sums[0] + jnp.sum(a, axes), sums[1] + jnp.sum(a * a, axes))
+            sums = (sums[0] + patches.total(a), sums[1] + patches.total(a * a))
         if not how.pooled:
-            return sums, (patches.image(a), None, None)
+            return sums, (a, None, None)
         values, codes = _pooled(patches.corners(a), sign if how.signed else None)
         if how.relu and not how.summed:
             codes = jnp.where(values > 0, codes, jnp.uint8(DEAD))
@@ -175,27 +176,27 @@ def _backward_rule(how: Block, residuals: Any, cotangents: Results) -> tuple[Any
     to_sums = _dense(cotangents.sums, features, x.dtype) if how.summed else None
     to_squares = _dense(cotangents.squares, features, x.dtype) if how.summed else None
 
+    def through(slope: jax.Array, a: jax.Array) -> jax.Array:
+        """The gradient behind the sums and the ReLU, whose results are ``a``."""
+        if to_sums is not None and to_squares is not None:
+            slope = slope + to_sums + 2 * to_squares * a
+        return jnp.where(a > 0, slope, 0) if how.relu else slope
+
     def part(sums: Any, arrays: Any) -> tuple[Any, Any]:
         x, slope, codes, a = arrays
-        if how.pooled:
-            slope = patches.scattered(slope, codes)
-        elif not how.summed:
-            slope = patches.shaped(slope)
+        slopes = patches.scattered(slope, codes) if how.pooled else [slope]
         columns = patches.of(x)
-        if how.summed:
-            if a is None:
-                a = jnp.maximum(patches.product(columns, matrix) + bias, 0 if how.relu else a_min)
-            slope = slope + to_sums + 2 * to_squares * a
-            if how.relu:
-                slope = jnp.where(a > 0, slope, 0)
-        elif not how.pooled and how.relu:
-            slope = jnp.where(patches.shaped(a) > 0, slope, 0)
-        to_matrix = sums[0] + patches.to_matrix(columns, slope)
-        to_bias = sums[1] + jnp.sum(slope, tuple(range(slope.ndim - 1)))
-        to_x = None if wanted is None else patches.to_input(slope, matrix, x)
+        if how.summed and a is None:
+            a = patches.product(columns, matrix) + patches.bias(bias)
+            a = jnp.maximum(a, 0) if how.relu else a
+        if a is not None:
+            pairs = zip(slopes, patches.apart(a), strict=True)
+            slopes = [through(slope, a) for slope, a in pairs]
+        to_matrix = sums[0] + patches.to_matrix(columns, slopes)
+        to_bias = sums[1] + patches.to_bias(slopes)
+        to_x = None if wanted is None else patches.to_input(slopes, matrix, x)
         return (to_matrix, to_bias), to_x
 
-    a_min = -jnp.inf
     start = (jnp.zeros(matrix.shape, x.dtype), jnp.zeros(features, x.dtype))
     (to_matrix, to_bias), to_x = _over_parts(patches, part, start, (x, to_values, codes, kept))
     return to_x, patches.to_kernel(to_matrix), to_bias, jnp.zeros(features, x.dtype)

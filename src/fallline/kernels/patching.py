@@ -92,23 +92,29 @@ class Geometry:
 
 
 class Patches(Protocol):
-    """One form of patches. ``columns`` and ``slope`` are in the form's own order."""
+    """One form of patches. ``columns`` and ``slopes`` are in the form's own order.
 
-    geometry: Geometry
+    ``slopes``, the gradient to the convolution's outputs, is a list of arrays with the features
+    last: XLA's loops over one are vectorised.
+    """
 
+    @property
+    def geometry(self) -> Geometry: ...
     @property
     def bytes_per_image(self) -> int: ...
     def matrix(self, kernel: jax.Array) -> jax.Array: ...
     def to_kernel(self, to_matrix: jax.Array) -> jax.Array: ...
+    def bias(self, bias: jax.Array) -> jax.Array: ...
     def of(self, x: jax.Array) -> jax.Array: ...
     def product(self, columns: jax.Array, matrix: jax.Array) -> jax.Array: ...
     def convolved(self, x: jax.Array, matrix: jax.Array) -> jax.Array: ...
-    def to_matrix(self, columns: jax.Array, slope: jax.Array) -> jax.Array: ...
-    def to_input(self, slope: jax.Array, matrix: jax.Array, x: jax.Array) -> jax.Array: ...
+    def to_matrix(self, columns: jax.Array, slopes: list[jax.Array]) -> jax.Array: ...
+    def to_bias(self, slopes: list[jax.Array]) -> jax.Array: ...
+    def to_input(self, slopes: list[jax.Array], matrix: jax.Array, x: jax.Array) -> jax.Array: ...
     def corners(self, a: jax.Array) -> list[jax.Array]: ...
-    def scattered(self, slope: jax.Array, codes: jax.Array) -> jax.Array: ...
-    def shaped(self, slope: jax.Array) -> jax.Array: ...
-    def image(self, a: jax.Array) -> jax.Array: ...
+    def total(self, a: jax.Array) -> jax.Array: ...
+    def scattered(self, slope: jax.Array, codes: jax.Array) -> list[jax.Array]: ...
+    def apart(self, a: jax.Array) -> list[jax.Array]: ...
 
 
 def chosen(geometry: Geometry, matrix_dtype: str | None) -> Patches:
@@ -161,6 +167,9 @@ class Rows:
     def of(self, x: jax.Array) -> jax.Array:
         return self._patches(x).reshape(-1, self.geometry.depth)
 
+    def bias(self, bias: jax.Array) -> jax.Array:
+        return bias
+
     def product(self, columns: jax.Array, matrix: jax.Array) -> jax.Array:
         out = _dot(columns, matrix, (1, 0), self.matrix_dtype)
         return out.reshape(-1, *self.geometry.places, self.geometry.features)
@@ -168,12 +177,15 @@ class Rows:
     def convolved(self, x: jax.Array, matrix: jax.Array) -> jax.Array:
         return self.product(self.of(x), matrix)
 
-    def to_matrix(self, columns: jax.Array, slope: jax.Array) -> jax.Array:
-        flat = slope.reshape(-1, self.geometry.features)
+    def to_matrix(self, columns: jax.Array, slopes: list[jax.Array]) -> jax.Array:
+        flat = slopes[0].reshape(-1, self.geometry.features)
         return _dot(columns, flat, (0, 0), self.matrix_dtype)
 
-    def to_input(self, slope: jax.Array, matrix: jax.Array, x: jax.Array) -> jax.Array:
-        flat = slope.reshape(-1, self.geometry.features)
+    def to_bias(self, slopes: list[jax.Array]) -> jax.Array:
+        return jnp.sum(slopes[0].reshape(-1, self.geometry.features), 0)
+
+    def to_input(self, slopes: list[jax.Array], matrix: jax.Array, x: jax.Array) -> jax.Array:
+        flat = slopes[0].reshape(-1, self.geometry.features)
         columns = _dot(flat, matrix, (1, 1), self.matrix_dtype)
         shape = (x.shape[0], *self.geometry.places, self.geometry.depth)
         (found,) = jax.linear_transpose(self._patches, x)(columns.reshape(shape))
@@ -183,7 +195,10 @@ class Rows:
         height, width = (2 * size for size in self.geometry.windows)
         return [a[:, row:height:2, column:width:2] for row, column in CORNERS]
 
-    def scattered(self, slope: jax.Array, codes: jax.Array) -> jax.Array:
+    def total(self, a: jax.Array) -> jax.Array:
+        return jnp.sum(a, (0, 1, 2))
+
+    def scattered(self, slope: jax.Array, codes: jax.Array) -> list[jax.Array]:
         images, (height, width), features = slope.shape[0], self.geometry.windows, slope.shape[-1]
         places = jnp.arange(4, dtype=jnp.uint8).reshape(1, 1, 2, 1, 2, 1)
         spread = jnp.where(
@@ -196,13 +211,10 @@ class Rows:
             place - size
             for place, size in zip(self.geometry.places, spread.shape[1:], strict=False)
         ]
-        return jnp.pad(spread, ((0, 0), (0, rest[0]), (0, rest[1]), (0, 0)))
+        return [jnp.pad(spread, ((0, 0), (0, rest[0]), (0, rest[1]), (0, 0)))]
 
-    def shaped(self, slope: jax.Array) -> jax.Array:
-        return slope
-
-    def image(self, a: jax.Array) -> jax.Array:
-        return a
+    def apart(self, a: jax.Array) -> list[jax.Array]:
+        return [a]
 
 
 @dataclass(frozen=True)
@@ -254,34 +266,44 @@ class Columns:
         columns = self._patches(x)
         return columns.reshape(columns.shape[0], -1)
 
+    def bias(self, bias: jax.Array) -> jax.Array:
+        return jnp.tile(bias, 4)
+
     def product(self, columns: jax.Array, matrix: jax.Array) -> jax.Array:
         out = _dot(columns, matrix, (0, 0), self.matrix_dtype)
-        return out.reshape(-1, *self.geometry.windows, 4, self.geometry.features)
+        return out.reshape(-1, *self.geometry.windows, 4 * self.geometry.features)
 
     def convolved(self, x: jax.Array, matrix: jax.Array) -> jax.Array:
         return self.product(self.of(x), matrix)
 
-    def to_matrix(self, columns: jax.Array, slope: jax.Array) -> jax.Array:
-        flat = slope.reshape(-1, 4 * self.geometry.features)
-        return _dot(columns, flat, (1, 0), self.matrix_dtype)
+    def to_matrix(self, columns: jax.Array, slopes: list[jax.Array]) -> jax.Array:
+        # A product for each place: side by side, the selections would not be vectorised.
+        parts = [
+            _dot(columns, each.reshape(-1, self.geometry.features), (1, 0), self.matrix_dtype)
+            for each in slopes
+        ]
+        return jnp.concatenate(parts, axis=-1)
 
-    def to_input(self, slope: jax.Array, matrix: jax.Array, x: jax.Array) -> jax.Array:
-        flat = slope.reshape(-1, 4 * self.geometry.features)
+    def to_bias(self, slopes: list[jax.Array]) -> jax.Array:
+        parts = [jnp.sum(each.reshape(-1, self.geometry.features), 0) for each in slopes]
+        return parts[0] + parts[1] + parts[2] + parts[3]
+
+    def to_input(self, slopes: list[jax.Array], matrix: jax.Array, x: jax.Array) -> jax.Array:
+        flat = jnp.stack(slopes, axis=-2).reshape(-1, 4 * self.geometry.features)
         columns = _dot(matrix, flat, (1, 1), self.matrix_dtype)
         shape = (columns.shape[0], x.shape[0], *self.geometry.windows)
         (found,) = jax.linear_transpose(self._patches, x)(columns.reshape(shape))
         return found
 
     def corners(self, a: jax.Array) -> list[jax.Array]:
-        return [a[..., at, :] for at in range(4)]
+        return jnp.split(a, 4, axis=-1)
 
-    def scattered(self, slope: jax.Array, codes: jax.Array) -> jax.Array:
-        places = jnp.arange(4, dtype=jnp.uint8)[:, None]
-        chosen = codes[..., None, :] == places
-        return jnp.where(chosen, slope[..., None, :], jnp.zeros((), slope.dtype))
+    def total(self, a: jax.Array) -> jax.Array:
+        return jnp.sum(jnp.sum(a, (0, 1, 2)).reshape(4, -1), 0)
 
-    def shaped(self, slope: jax.Array) -> jax.Array:
-        raise NotImplementedError("columns are for pooled blocks")
+    def scattered(self, slope: jax.Array, codes: jax.Array) -> list[jax.Array]:
+        zero = jnp.zeros((), slope.dtype)
+        return [jnp.where(codes == jnp.uint8(at), slope, zero) for at in range(4)]
 
-    def image(self, a: jax.Array) -> jax.Array:
-        raise NotImplementedError("columns are for pooled blocks")
+    def apart(self, a: jax.Array) -> list[jax.Array]:
+        return self.corners(a)

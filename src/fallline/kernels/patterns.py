@@ -107,17 +107,17 @@ class _Finder:
                 onward.append(at)
         if len(onward) != 1 or onward[0] < 0:
             return
-        at: int | None = onward[0]
-        while at is not None and not _is_pool(self.equations[at], convolution):
-            if not self._is_scaling(found, at, value, axis):
+        place: int | None = onward[0]
+        while place is not None and not _is_pool(self.equations[place], convolution):
+            if not self._is_scaling(found, place, value, axis):
                 return
             found.scaled = True
-            found.scalings.append(at)
-            value = self.equations[at].outputs[0]
-            at = self._only_use(at)
-        if at is None or not found.scaled:
+            found.scalings.append(place)
+            value = self.equations[place].outputs[0]
+            place = self._only_use(place)
+        if place is None or not found.scaled:
             return
-        chain.pool, chain.scaled = at, True
+        chain.pool, chain.scaled = place, True
         chain.sums, chain.squares = found.sums, found.squares
         chain.signs, chain.narrow, chain.scalings = found.signs, found.narrow, found.scalings
         chain.silent |= found.silent | {*found.sums, *found.squares}
@@ -216,7 +216,7 @@ def _is_plain(equation: Equation) -> bool:
         len(equation.shapes[0]) == 4
         and all(one == 1 for one in ones)
         and len(types) == 1
-        and jnp.issubdtype(*types, jnp.floating)
+        and all(jnp.issubdtype(each, jnp.floating) for each in types)
         and params.get("out_sharding") is None
         and 0 not in (*equation.shape_of(0), *equation.shape_of(1), *equation.shapes[0])
     )

@@ -117,7 +117,8 @@ def _block(
     """The values that a block makes, by their numbers."""
     equation = flat.equations[chain.convolution]
     numbers = equation.params["dimension_numbers"]
-    x, kernel = convolution.channels_last(*map(read, equation.inputs), numbers)
+    lhs, rhs = map(read, equation.inputs)
+    x, kernel = convolution.channels_last(lhs, rhs, numbers)
     features = kernel.shape[-1:]
 
     def per_feature(value: Any) -> jax.Array:
@@ -139,7 +140,7 @@ def _block(
     batch, axis, *spatial = numbers.out_spec
     where = [batch, *spatial, axis]
     values = jnp.transpose(made.values, [where.index(at) for at in range(4)])
-    known = {flat.equations[chain.last].outputs[0]: values}
+    known: dict[int, Any] = {flat.equations[chain.last].outputs[0]: values}
     known.update({flat.equations[place].outputs[0]: made.sums for place in chain.sums})
     known.update({flat.equations[place].outputs[0]: made.squares for place in chain.squares})
     return known
