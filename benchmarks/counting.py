@@ -1,4 +1,4 @@
-"""Operations and bytes of a training step, in closed form: what cannot be saved by better code.
+"""Operations and bytes of a training step, in closed form.
 
 **Operations** of convolutions and dense layers alone, a multiplication and an addition as two:
 forward, the gradient of the weights, and the gradient of the input (not in the first layer), each
@@ -6,7 +6,8 @@ forward, the gradient of the weights, and the gradient of the input (not in the 
 
 **Bytes**, float32, each number as often as it must pass between the processor and wherever a run's
 numbers live: per parameter, read forward and backward, its gradient written, and in Adam's update
-gradient, weight and two moments read, weight and two moments written: 10 passes. Activations: a
+gradient, weight and two moments read, weight and two moments written: 10 passes (a gradient that
+went straight into the update would save two of them). Activations: a
 layer with its ReLU, pooling and dropout is one; each value between two such layers is written and
 read forward, read backward, its gradient written and read: 5 passes. What a batch normalisation
 takes in is read once more forward (mean and variance come first), and once more backward with its

@@ -216,8 +216,8 @@ def page(peaks: Peaks, cells: Mapping[str, Cell], others: list[float | None], ro
             "read and written bytes together (numpy copies, XLA and torch add two arrays):",
             peaks_table(peaks),
             "A step of one run of a population, Adam. Operations: convolutions and dense layers, "
-            "forward and both gradients, without the first layer's input gradient. Bytes: the "
-            "least that must pass (weights, gradient, Adam's moments, activations between layers, "
+            "forward and both gradients, without the first layer's input gradient. Bytes: "
+            "what must pass (weights, gradient, Adam's moments, activations between layers, "
             "batch normalisation's extra passes; the formula is in `benchmarks/counting.py`). The "
             "binding limit is the longer of the times that the best product and the best pass, "
             "on all cores, would take; the pass is that of the nearest cache that holds a run's "
