@@ -11,6 +11,7 @@ import pytest
 from jax import lax
 
 from fallline.kernels.convolution import conv_general_dilated
+from fallline.kernels.products import Narrow
 
 IMAGES = ("NHWC", "HWIO", "NHWC")
 CHANNELS_FIRST = ("NCHW", "OIHW", "NCHW")
@@ -151,7 +152,9 @@ def test_second_derivatives_are_those_of_xla() -> None:
     _close(curvature(conv_general_dilated), curvature(lax.conv_general_dilated))
 
 
-def test_narrow_operands_are_rounded_forward_and_in_both_gradients() -> None:
+@pytest.mark.parametrize("cast", [True, False])
+def test_narrow_operands_are_rounded_forward_and_in_both_gradients(cast: bool) -> None:
+    narrow = Narrow("bfloat16", cast=cast)
     with jax.enable_x64(False):
         draw = np.random.default_rng(2).normal
         x, kernel, pull = (
@@ -167,7 +170,7 @@ def test_narrow_operands_are_rounded_forward_and_in_both_gradients() -> None:
                 x, kernel, (1, 1), "VALID", dimension_numbers=IMAGES, **options
             )
 
-        out, back = jax.vjp(lambda x, k: forward(x, k, matrix_dtype="bfloat16"), x, kernel)
+        out, back = jax.vjp(lambda x, k: forward(x, k, narrow=narrow), x, kernel)
         expected, expected_back = jax.vjp(forward, rounded(x), rounded(kernel))
         np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
         for own, other in zip(back(pull), expected_back(rounded(pull)), strict=True):

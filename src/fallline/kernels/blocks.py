@@ -20,6 +20,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from fallline.kernels import patching
 from fallline.kernels.patching import Geometry, Patches
+from fallline.kernels.products import Narrow
 
 CACHE = 2 << 20
 """Bytes that a part of the batch may take: half of a core's L2 cache of 2 MB, or all of 1 MB."""
@@ -41,7 +42,7 @@ class Block:
     """The pool chooses by ``sign`` times value."""
     summed: bool = False
     """Sums and sums of squares of what goes into the pool are wanted: batch normalisation."""
-    matrix_dtype: str | None = None
+    narrow: Narrow | None = None
 
 
 class Results(NamedTuple):
@@ -67,7 +68,7 @@ def block(how: Block, x: jax.Array, kernel: jax.Array, bias: jax.Array, sign: ja
 
 def _make(how: Block, x_shape: tuple[int, ...], kernel_shape: tuple[int, ...]) -> Patches:
     geometry = Geometry.of(x_shape, kernel_shape, how.padding, pooled=how.pooled, whole=how.summed)
-    return patching.chosen(geometry, how.matrix_dtype)
+    return patching.chosen(geometry, how.narrow)
 
 
 def _keeps(how: Block, patches: Patches) -> bool:

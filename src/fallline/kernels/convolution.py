@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from fallline.kernels import products
+from fallline.kernels.products import Narrow
 
 Padding = tuple[tuple[int, int], ...]
 
@@ -65,11 +66,11 @@ def conv_general_dilated(
     preferred_element_type: Any = None,
     out_sharding: Any = None,
     *,
-    matrix_dtype: str | None = None,
+    narrow: Narrow | None = None,
 ) -> jax.Array:
     """``lax.conv_general_dilated``, to rounding; ``batch_group_count`` above 1 goes to it.
 
-    ``matrix_dtype``: the type to which float32 operands of the product are rounded. A depthwise
+    ``narrow``: how float32 operands of the product are rounded. A depthwise
     convolution is no product of matrices, and stays in its own type.
     """
     numbers = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
@@ -102,7 +103,7 @@ def conv_general_dilated(
         window,
         precision=precision,
         preferred_element_type=preferred_element_type,
-        matrix_dtype=matrix_dtype,
+        narrow=narrow,
     )
     batch, features, *spatial = numbers.out_spec
     where = [batch, *spatial, features]

@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from fallline.kernels.products import Narrow
+
 FEW_CHANNELS = 8
 """Up to which the columns form is used: their runs of neighbouring values are too short to copy."""
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
@@ -117,19 +119,19 @@ class Patches(Protocol):
     def apart(self, a: jax.Array) -> list[jax.Array]: ...
 
 
-def chosen(geometry: Geometry, matrix_dtype: str | None) -> Patches:
+def chosen(geometry: Geometry, narrow: Narrow | None) -> Patches:
     """The form that suits the sizes."""
     even = all(place % 2 == 0 for place in geometry.places)
     if geometry.pooled and even and geometry.input[2] <= FEW_CHANNELS:
-        return Columns(geometry, matrix_dtype)
-    return Rows(geometry, matrix_dtype)
+        return Columns(geometry, narrow)
+    return Rows(geometry, narrow)
 
 
-def _dot(lhs: jax.Array, rhs: jax.Array, axes: tuple[int, int], dtype: str | None) -> jax.Array:
-    """A product of two matrices over one axis of each, its operands rounded to ``dtype``."""
+def _dot(lhs: jax.Array, rhs: jax.Array, axes: tuple[int, int], narrow: Narrow | None) -> jax.Array:
+    """A product of two matrices over one axis of each, its operands rounded by ``narrow``."""
     result = None
-    if dtype is not None and lhs.dtype == jnp.float32:
-        lhs, rhs, result = lhs.astype(dtype), rhs.astype(dtype), jnp.float32
+    if narrow is not None and lhs.dtype == jnp.float32:
+        lhs, rhs, result = narrow.round(lhs), narrow.round(rhs), jnp.float32
     dimensions = (((axes[0],), (axes[1],)), ((), ()))
     return lax.dot_general(lhs, rhs, dimensions, preferred_element_type=result)
 
@@ -139,7 +141,7 @@ class Rows:
     """A row per output place: ``(images x places, taps x channels)``."""
 
     geometry: Geometry
-    matrix_dtype: str | None
+    narrow: Narrow | None
 
     @property
     def bytes_per_image(self) -> int:
@@ -171,7 +173,7 @@ class Rows:
         return bias
 
     def product(self, columns: jax.Array, matrix: jax.Array) -> jax.Array:
-        out = _dot(columns, matrix, (1, 0), self.matrix_dtype)
+        out = _dot(columns, matrix, (1, 0), self.narrow)
         return out.reshape(-1, *self.geometry.places, self.geometry.features)
 
     def convolved(self, x: jax.Array, matrix: jax.Array) -> jax.Array:
@@ -179,14 +181,14 @@ class Rows:
 
     def to_matrix(self, columns: jax.Array, slopes: list[jax.Array]) -> jax.Array:
         flat = slopes[0].reshape(-1, self.geometry.features)
-        return _dot(columns, flat, (0, 0), self.matrix_dtype)
+        return _dot(columns, flat, (0, 0), self.narrow)
 
     def to_bias(self, slopes: list[jax.Array]) -> jax.Array:
         return jnp.sum(slopes[0].reshape(-1, self.geometry.features), 0)
 
     def to_input(self, slopes: list[jax.Array], matrix: jax.Array, x: jax.Array) -> jax.Array:
         flat = slopes[0].reshape(-1, self.geometry.features)
-        columns = _dot(flat, matrix, (1, 1), self.matrix_dtype)
+        columns = _dot(flat, matrix, (1, 1), self.narrow)
         shape = (x.shape[0], *self.geometry.places, self.geometry.depth)
         (found,) = jax.linear_transpose(self._patches, x)(columns.reshape(shape))
         return found
@@ -222,7 +224,7 @@ class Columns:
     """The values of every tap, for all windows: ``((taps + 1)^2 x channels, images x windows)``."""
 
     geometry: Geometry
-    matrix_dtype: str | None
+    narrow: Narrow | None
 
     @property
     def _taps(self) -> tuple[int, int]:
@@ -270,7 +272,7 @@ class Columns:
         return jnp.tile(bias, 4)
 
     def product(self, columns: jax.Array, matrix: jax.Array) -> jax.Array:
-        out = _dot(columns, matrix, (0, 0), self.matrix_dtype)
+        out = _dot(columns, matrix, (0, 0), self.narrow)
         return out.reshape(-1, *self.geometry.windows, 4 * self.geometry.features)
 
     def convolved(self, x: jax.Array, matrix: jax.Array) -> jax.Array:
@@ -279,7 +281,7 @@ class Columns:
     def to_matrix(self, columns: jax.Array, slopes: list[jax.Array]) -> jax.Array:
         # A product for each place: side by side, the selections would not be vectorised.
         parts = [
-            _dot(columns, each.reshape(-1, self.geometry.features), (1, 0), self.matrix_dtype)
+            _dot(columns, each.reshape(-1, self.geometry.features), (1, 0), self.narrow)
             for each in slopes
         ]
         return jnp.concatenate(parts, axis=-1)
@@ -290,7 +292,7 @@ class Columns:
 
     def to_input(self, slopes: list[jax.Array], matrix: jax.Array, x: jax.Array) -> jax.Array:
         flat = jnp.stack(slopes, axis=-2).reshape(-1, 4 * self.geometry.features)
-        columns = _dot(matrix, flat, (1, 1), self.matrix_dtype)
+        columns = _dot(matrix, flat, (1, 1), self.narrow)
         shape = (columns.shape[0], x.shape[0], *self.geometry.windows)
         (found,) = jax.linear_transpose(self._patches, x)(columns.reshape(shape))
         return found

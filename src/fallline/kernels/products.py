@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """The type to which float32 operands of products are rounded; sums stay float32."""
+
+    dtype: str
+    cast: bool = True
+    """False where the rounded values are to be kept in float32: XLA's CPU products take only some
+    layouts of bfloat16, and are no faster."""
+
+    def round(self, x: jax.Array) -> jax.Array:
+        """``x`` rounded, where it is float32."""
+        if x.dtype != jnp.float32:
+            return x
+        if self.cast:
+            return x.astype(self.dtype)
+        kind = jnp.finfo(self.dtype)
+        return lax.reduce_precision(x, exponent_bits=kind.nexp, mantissa_bits=kind.nmant)
+
 
 Dimensions = tuple[
     tuple[Sequence[int], Sequence[int]],
@@ -23,22 +44,18 @@ def dot_general(
     *,
     precision: Any = None,
     preferred_element_type: Any = None,
-    matrix_dtype: str | None = None,
+    narrow: Narrow | None = None,
 ) -> jax.Array:
-    """``lax.dot_general``; with ``matrix_dtype`` float32 operands are rounded to it.
+    """``lax.dot_general``; with ``narrow`` float32 operands are rounded to its type.
 
     Sums and results stay float32, and the products of both gradients round their operands too,
     the cotangent among them. Operands of other types are left as they are.
     """
-    narrow = (
-        matrix_dtype is not None
-        and lhs.dtype == rhs.dtype == jnp.float32
-        and preferred_element_type in (None, jnp.float32)
-    )
-    if narrow:
+    of_floats = lhs.dtype == rhs.dtype == jnp.float32
+    if narrow is not None and of_floats and preferred_element_type in (None, jnp.float32):
         (lc, rc), (lb, rb) = dimensions
         fixed = ((tuple(lc), tuple(rc)), (tuple(lb), tuple(rb)))
-        return _narrow(lhs, rhs, fixed, str(matrix_dtype))
+        return _narrow(lhs, rhs, fixed, narrow)
     return lax.dot_general(
         lhs, rhs, dimensions, precision=precision, preferred_element_type=preferred_element_type
     )
@@ -50,31 +67,31 @@ def matmul(lhs: jax.Array, rhs: jax.Array, **options: Any) -> jax.Array:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _narrow(lhs: jax.Array, rhs: jax.Array, dimensions: Dimensions, dtype: str) -> jax.Array:
+def _narrow(lhs: jax.Array, rhs: jax.Array, dimensions: Dimensions, narrow: Narrow) -> jax.Array:
     return lax.dot_general(
-        lhs.astype(dtype), rhs.astype(dtype), dimensions, preferred_element_type=jnp.float32
+        narrow.round(lhs), narrow.round(rhs), dimensions, preferred_element_type=jnp.float32
     )
 
 
 def _narrow_forward(
-    lhs: jax.Array, rhs: jax.Array, dimensions: Dimensions, dtype: str
+    lhs: jax.Array, rhs: jax.Array, dimensions: Dimensions, narrow: Narrow
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    lhs, rhs = lhs.astype(dtype), rhs.astype(dtype)
+    lhs, rhs = narrow.round(lhs), narrow.round(rhs)
     return lax.dot_general(lhs, rhs, dimensions, preferred_element_type=jnp.float32), (lhs, rhs)
 
 
 def _narrow_backward(
-    dimensions: Dimensions, dtype: str, kept: tuple[jax.Array, jax.Array], cotangent: jax.Array
+    dimensions: Dimensions, narrow: Narrow, kept: tuple[jax.Array, jax.Array], cotangent: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     lhs, rhs = kept
     (lc, rc), (lb, rb) = dimensions
-    narrow = cotangent.astype(dtype)
+    slope = narrow.round(cotangent)
     batch, free = len(lb), lhs.ndim - len(lc) - len(lb)
     of_lhs = range(batch, batch + free)
     of_rhs = range(batch + free, cotangent.ndim)
-    to_lhs = _gradient(narrow, of_rhs, rhs, (lc, rc), (lb, rb))
+    to_lhs = _gradient(slope, of_rhs, rhs, (lc, rc), (lb, rb))
     swapped = (rc, lc), (rb, lb)
-    to_rhs = _gradient(narrow, of_lhs, lhs, *swapped)
+    to_rhs = _gradient(slope, of_lhs, lhs, *swapped)
     return to_lhs, to_rhs
 
 

@@ -30,7 +30,7 @@ class Settings:
     """For what the operations are rewritten."""
 
     platform: str = "cpu"
-    matrix_dtype: str | None = None
+    narrow: products.Narrow | None = None
 
 
 def fast(function: Function, *, platform: str = "cpu", matrix_dtype: str | None = None) -> Function:
@@ -39,11 +39,15 @@ def fast(function: Function, *, platform: str = "cpu", matrix_dtype: str | None 
     Arrays among the arguments are traced; all other leaves (``train=True``, names) are static.
     ``matrix_dtype="bfloat16"``: products and convolutions of float32 operands read them rounded
     to it, forward and in both gradients, with sums and results in float32; nothing else changes.
+    On a CPU the rounded operands are kept in float32: XLA has nothing faster there.
     ``platform``: where it will run; on ``"cpu"`` convolutions are also blocked for the cache.
     Gradients are reverse-mode; forward-mode through a blocked convolution raises, as JAX does for
     every ``custom_vjp``.
     """
-    settings = Settings(platform, matrix_dtype)
+    narrow = None
+    if matrix_dtype is not None:
+        narrow = products.Narrow(matrix_dtype, cast=platform != "cpu")
+    settings = Settings(platform, narrow)
 
     @functools.wraps(function)
     def rewritten(*args: Any, **kwargs: Any) -> Any:
@@ -134,7 +138,7 @@ def _block(
         pooled=chain.pool is not None,
         signed=chain.scaled,
         summed=bool(chain.sums or chain.squares),
-        matrix_dtype=settings.matrix_dtype,
+        narrow=settings.narrow,
     )
     made = blocks.block(how, x, kernel, bias, lax.stop_gradient(sign))
     batch, axis, *spatial = numbers.out_spec
@@ -161,13 +165,11 @@ def _apply(equation: Equation, operands: list[Any], settings: Settings) -> Seque
 
 def _convolution(equation: Equation, operands: list[Any], settings: Settings) -> Any:
     params = dict(equation.params)
-    return [
-        convolution.conv_general_dilated(*operands, **params, matrix_dtype=settings.matrix_dtype)
-    ]
+    return [convolution.conv_general_dilated(*operands, **params, narrow=settings.narrow)]
 
 
 def _product(equation: Equation, operands: list[Any], settings: Settings) -> Any:
-    if settings.matrix_dtype is None or equation.params.get("out_sharding") is not None:
+    if settings.narrow is None or equation.params.get("out_sharding") is not None:
         return None
     params = equation.params
     return [
@@ -177,7 +179,7 @@ def _product(equation: Equation, operands: list[Any], settings: Settings) -> Any
             params["dimension_numbers"],
             precision=params["precision"],
             preferred_element_type=params["preferred_element_type"],
-            matrix_dtype=settings.matrix_dtype,
+            narrow=settings.narrow,
         )
     ]
 
@@ -285,7 +287,7 @@ def _holds_targets(jaxpr: core.Jaxpr, settings: Settings) -> bool:
     """Whether there is anything to rewrite in ``jaxpr`` or in the bodies that it runs."""
     for equation in jaxpr.eqns:
         name = equation.primitive.name
-        if name in _TARGETS or (settings.matrix_dtype and name == primitives.dot_general_p.name):
+        if name in _TARGETS or (settings.narrow and name == primitives.dot_general_p.name):
             return True
         if name in _CLOSED:
             continue
