@@ -195,9 +195,9 @@ def test_a_diverged_run_leaves_its_neighbours_alone() -> None:
     done = _train([wild, calm], task=task)
     broken, fine = done[wild.run_id].result, done[calm.run_id].result
     assert broken.status is Status.DIVERGED
-    assert 0 < broken.diverged_step < broken.steps
+    assert broken.steps == broken.diverged_step + 1 < 3  # frozen where it broke
     assert np.isfinite(broken.last_finite_loss)
-    assert broken.epochs_trained == 1  # frozen at the end of the epoch
+    assert broken.epochs_trained == 1
     assert fine.status is Status.DONE
     check_same(done[calm.run_id], _train([calm], task=task)[calm.run_id], rtol=0)
 
@@ -311,6 +311,35 @@ def test_a_batch_that_does_not_divide_is_shared_all_the_same() -> None:
     alone = _train([run], batch_size=27)[run.run_id]
     shared = _train([run], devices=team, per_device=1, batch_size=27, shards=2)[run.run_id]
     check_same(alone, shared, rtol=1e-5)
+
+
+def test_a_batch_smaller_than_its_team_leaves_a_device_idle() -> None:
+    if len(jax.devices()) < 2:
+        pytest.skip("needs two devices, so two CPU cores")
+    run = _runs("adam", seeds=(0,))[0]
+    team = Devices.of(jax.devices()[:2], shards=2)
+    # 80 examples in batches of 79: the last one is of 1.
+    alone = _train([run], batch_size=79)[run.run_id]
+    shared = _train([run], devices=team, per_device=1, batch_size=79, shards=2)[run.run_id]
+    check_same(alone, shared, rtol=1e-5)
+
+
+def test_steps_are_timed_without_evaluations() -> None:
+    program = Program(_task(), (Branch(optimizers.get("adam")),), 32, 1)
+    population = Population(program, SEEDS, Devices.first(1))
+    evaluated = []
+    original = Calls.queue
+
+    def watched(self, flight, **how):
+        original(self, flight, **how)
+        evaluated.append(bool(np.isfinite(flight.figures.epochs[0, 0, 2:]).all()))
+
+    run = _runs("adam", seeds=(0,))[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Calls, "queue", watched)
+        population.seconds(run, 1)
+        list(population.train([run]))
+    assert evaluated == [False, True, True, True]
 
 
 STOPPING = EarlyStopping("train_loss", min_delta=0.01, patience=1)

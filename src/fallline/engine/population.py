@@ -172,7 +172,6 @@ class Population:
             if free is None:
                 return
             flight.places[free] = Place(waiting.popleft())
-            flight.rows = None
 
     def _advance(self, flight: Flight) -> Advanced:
         """Wait for the flight's call and say how far its runs are."""
