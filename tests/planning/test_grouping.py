@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,12 +72,15 @@ def test_a_batch_is_never_more_than_the_examples() -> None:
 
 
 def test_an_epochs_estimate_by_hand() -> None:
-    # 32 steps of: 25 us, 3 passes x 32 examples x 19,220 flops at 6e10/s, 1 ns a parameter;
-    # and a pass over 400 validation examples.
-    step = 25e-6 + 3 * 32 * 19_220 / 6e10 + 9_610e-9
-    expected = 32 * step + 400 * 19_220 / 6e10
+    # 32 steps of: 25 us, 3 passes x 32 examples x 19,220 flops at 1.6e11 x 32 / (32 + 55) a
+    # second, 6,000 bytes of activations an example at 1e10 a second, 1 ns a parameter; and a
+    # pass over 400 validation examples.
+    size = replace(SMALL, activation_bytes=6_000)
+    of_pass = 19_220 / (1.6e11 * 32 / 87) + 2_000 / 1e10
+    step = 25e-6 + 3 * 32 * of_pass + 9_610e-9
+    expected = 32 * step + 400 * of_pass
     adam = optimizers.resolve("adam")
-    assert epoch_seconds(SMALL, 32, 32, adam) == pytest.approx(expected)
+    assert epoch_seconds(size, 32, 32, adam) == pytest.approx(expected)
 
 
 def test_line_searches_are_expected_to_take_longer() -> None:

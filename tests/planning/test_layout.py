@@ -44,13 +44,20 @@ def test_a_gpu_is_filled_by_runs_side_by_side() -> None:
 
 
 def test_no_more_runs_than_fit_into_the_memory() -> None:
-    # Each run: 2.04 MB of state and 32 examples of 7 kB; 60 % of 1 GB less 47 MB of data.
+    # Each run: twice 2.04 MB of state and 32 examples of 7 kB; 60 % of 1 GB less 47 MB of data.
     small = replace(GPU, memory=10**9)
     made = _layout(machine=small, runs=300)
-    per_run = 5 * 4 * 101_770 + 32 * 7_000
+    per_run = 2 * 5 * 4 * 101_770 + 32 * 7_000
     assert made.run_bytes == per_run
-    assert made.per_device == (int(0.6e9) - MLP.data_bytes) // per_run == 244
-    assert "244 at once fit into 1.0 GB at 2 MB each" in made.reasons
+    assert made.per_device == (int(0.6e9) - MLP.data_bytes) // per_run == 128
+    assert "128 at once fit into 1.0 GB at 4 MB each" in made.reasons
+
+
+def test_a_run_that_may_not_fit_is_told_of() -> None:
+    made = _layout(replace(MLP, stateful=True, activation_bytes=10**6), batch=50_000)
+    assert made.per_device == 1
+    assert "a run takes about 50.0 GB by estimate and 17.2 GB are free" in made.reasons[1]
+    assert not any("may not fit" in reason for reason in _layout().reasons)
 
 
 def test_fewer_runs_than_devices_share_long_steps() -> None:

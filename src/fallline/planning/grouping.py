@@ -20,8 +20,12 @@ BRANCH_SECONDS = 1.6e-9
 """What a branch's conditional costs a step per parameter, beyond the free ones."""
 FREE_PARAMETERS = 20_000
 """Networks up to this size stay in the fast cache whatever the conditional copies."""
-FLOPS_PER_SECOND = 6e10
-"""Of one core on small products."""
+FLOPS_PER_SECOND = 1.6e11
+"""Of one core on products of many rows."""
+HALF_SPEED_BATCH = 55
+"""Rows at which a product runs at half of that."""
+TRAFFIC_PER_SECOND = 1e10
+"""Bytes of activations that one core reads or writes."""
 STEP_SECONDS = 25e-6
 """The floor of a step, whatever the network."""
 LINE_SEARCH_PASSES = 8.0
@@ -91,7 +95,8 @@ def _shares(parameters: int, run_steps: float, members: int) -> tuple[bool, str]
 def epoch_seconds(size: Size, batch: int, steps: int, members: Sequence[Optimizer]) -> float:
     """A rough estimate of one run's epoch on one core, in seconds."""
     passes = 3.0 + 2.0 * LINE_SEARCH_PASSES * any("value_fn" in each.needs for each in members)
-    step = STEP_SECONDS + passes * batch * size.flops_per_example / FLOPS_PER_SECOND
-    step += size.parameters * 1e-9
-    evaluation = size.validation_examples * size.flops_per_example / FLOPS_PER_SECOND
+    speed = FLOPS_PER_SECOND * batch / (batch + HALF_SPEED_BATCH)
+    of_example = size.flops_per_example / speed + size.activation_bytes / 3 / TRAFFIC_PER_SECOND
+    step = STEP_SECONDS + passes * batch * of_example + size.parameters * 1e-9
+    evaluation = size.validation_examples * of_example
     return steps * step + evaluation

@@ -21,6 +21,8 @@ MEMORY_SHARE = 0.6
 """Of a device's free memory that plans count on; the rest is for what they do not know."""
 RESIDENT_SHARE = 0.5
 """Of a device's free memory that a task's data may take to lie there whole."""
+QUEUED = 2
+"""Populations that are in memory at once: one trains while the other is looked at."""
 MOST_LANES = 1024
 """Runs side by side: more than this fill no GPU any better."""
 CACHE_BYTES = 1 << 20
@@ -29,7 +31,7 @@ LEAST_MICRO_BATCH = 1024
 """Examples; products of fewer rows are slower than what the cache saves."""
 MICRO_BATCH_OF_DRAWING = 4096
 """Fixed where dropout draws a mask for each part, so that it decides the numbers."""
-SHARE_SECONDS = 2e-3
+SHARE_SECONDS = 1.3e-3
 """What sharing a step costs at least: devices wait for each other, gradients are summed."""
 SHARE_SECONDS_PER_BYTE = 1e-9
 """What summing gradients costs per byte of parameters."""
@@ -145,14 +147,20 @@ def layout(
     teams = machine.devices // shards
     stays = resident(size, machine)
     micro = micro_batch(size, batch)
-    run_bytes = size.state_bytes + size.activation_bytes * min(batch, micro) // shards
+    held = QUEUED * size.state_bytes
+    run_bytes = held + size.activation_bytes * min(batch, micro) // shards
     free = int(MEMORY_SHARE * machine.memory) - (size.data_bytes if stays else 0)
     fits = max(1, free // max(1, run_bytes))
     reasons = [_kind_in_words(size, runs, shards, machine)]
+    if run_bytes > machine.memory:
+        reasons.append(
+            f"a run takes about {in_bytes(run_bytes)} by estimate and {in_bytes(machine.memory)} "
+            "are free: it may not fit; a smaller batch takes less"
+        )
     if machine.maps_runs:
         seconds = epoch_seconds / shards
         # Only one of a device's runs has its activations in memory at any time.
-        fits = max(1, free // max(1, size.state_bytes))
+        fits = max(1, free // max(1, held))
         wanted, per_call, per_epoch = _calls(seconds, epochs, steps)
         lanes = 1
     else:
