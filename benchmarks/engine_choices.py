@@ -1,6 +1,6 @@
 """The engine's choices, each beside what it was chosen over; figures for docs/decisions/.
 
-    python benchmarks/engine_choices.py [--repeats 3] [--table FILE]
+    python benchmarks/engine_choices.py [--repeats 3] [--only WORD ...] [--table FILE]
 
 Every pair is measured in one process, in turns; nothing is read from the compilation cache.
 """
@@ -14,12 +14,16 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 
 from fallline import models, optimizers, tasks
+from fallline.engine import packing
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
 from fallline.engine.feeding import Seeds
@@ -118,8 +122,99 @@ def rewritten_or_not(devices: Devices) -> dict[str, float]:
     return found
 
 
-def measure(repeats: int) -> dict[str, dict[str, list[float]]]:
-    """Every comparison, ``repeats`` times in turns."""
+def alone_or_shared(task: Task, batch_size: int, part: int, devices: Devices) -> dict[str, float]:
+    """A single run on one device, and every step of it shared by all."""
+    found = {}
+    run = runs(("adam",), 1, 1)[0]
+    steps = -(-len(task.dataset.train) // batch_size)
+    teams = {"one device": Devices.first(1), "shared": devices.shared_by(devices.count)}
+    for word, team in teams.items():
+        program = Program(
+            task,
+            (Branch(optimizers.get("adam")),),
+            batch_size,
+            1,
+            calls_per_epoch=max(1, steps // part),
+            shards=team.shards,
+        )
+        trained = Population(program, Seeds(task.name, (0, 1, 2)), team)
+        trained.seconds(run, 1)
+        found[f"{word}: ms per step"] = 1e3 * trained.seconds(run, 1) / program.steps_per_part
+    return found
+
+
+def whole_or_in_parts(task: Task) -> dict[str, float]:
+    """The full batch passed in micro-batches of several sizes."""
+    found = {}
+    run = runs(("adam",), 1, 1)[0]
+    examples = len(task.dataset.train)
+    for size in (128, 256, 1024, 4096, examples):
+        program = Program(
+            task, (Branch(optimizers.get("adam")),), examples, 1, micro_batch=min(size, examples)
+        )
+        trained = Population(program, Seeds(task.name, (0, 1, 2)), Devices.first(1))
+        trained.seconds(run, 1)
+        found[f"{size} at a time: ms per step"] = 1e3 * trained.seconds(run, 1)
+    return found
+
+
+def packed_or_left(task: Task, devices: Devices, lanes: int) -> dict[str, float]:
+    """Runs of which every second one diverges at once: the rest packed, and left where it is."""
+    members = [
+        Run("sgd", {"learning_rate": 1e30 if at % 2 else 0.05}, at % 3, "search", 400 + at)
+        for at in range(8 * devices.count)
+    ]
+    found, judge = {}, packing.worth
+    for word, worth in (("packed", judge), ("left", lambda *, saved, cost: False)):
+        packing.worth = worth
+        try:
+            trained = population(
+                task, ("sgd",), devices=devices, per_device=8, epochs=10, lanes=lanes
+            )
+            found[f"{word}: s"] = train(trained, members)
+        finally:
+            packing.worth = judge
+    return found
+
+
+def swept_or_blocked() -> dict[str, float]:
+    """Adam on 1.4 million parameters: XLA's loops over whole arrays, and blocks of a few rows."""
+    shape, rows = (5408, 256), 104
+
+    def adam(values: Any, step: Any) -> Any:
+        w, m, v, g = values
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        scale = jnp.sqrt(v / (1 - 0.999**step)) + 1e-7
+        return w - 1e-3 * m / (1 - 0.9**step) / scale, m, v
+
+    def blocked(values: Any, step: Any) -> Any:
+        cut = [each.reshape(-1, rows, shape[1]) for each in values]
+        new = lax.map(lambda block: adam(block, step), tuple(cut))
+        return tuple(each.reshape(shape) for each in new)
+
+    found = {}
+    for word, update in (("whole arrays", adam), ("blocks", blocked)):
+        call = jax.jit(partial(repeated, update), donate_argnums=(0, 1, 2))
+        state = [jnp.ones(shape), jnp.zeros(shape), jnp.zeros(shape)]
+        gradient = jnp.full(shape, 1e-3)
+        state = jax.block_until_ready(call(*state, gradient))
+        began = time.perf_counter()
+        jax.block_until_ready(call(*state, gradient))
+        found[f"{word}: ms per step"] = 1e3 * (time.perf_counter() - began) / 20
+    return found
+
+
+def repeated(update: Callable[..., Any], w: Any, m: Any, v: Any, gradient: Any) -> Any:
+    """``update`` taken 20 times."""
+
+    def step(at: Any, values: Any) -> Any:
+        return update((*values, gradient), at + 1.0)
+
+    return lax.fori_loop(0, 20, step, (w, m, v))
+
+
+def measure(repeats: int, only: list[str]) -> dict[str, dict[str, list[float]]]:
+    """Every comparison with one of the words ``only`` in its name, in turns."""
     devices = Devices.all()
     digits = tasks.get("digits-mlp")
     comparisons: dict[str, Callable[[], dict[str, float]]] = {
@@ -127,7 +222,27 @@ def measure(repeats: int) -> dict[str, dict[str, list[float]]]:
         "runs on a device, digits-mlp": lambda: mapped_or_vmapped(digits, devices),
         "runs on a device, wide MLP": lambda: mapped_or_vmapped(wide(digits), devices),
         "convolution in a scan, digits-cnn": lambda: rewritten_or_not(devices),
+        "optimizer step, 1.4 M parameters": swept_or_blocked,
+        "leftover runs, one after another": lambda: packed_or_left(digits, devices, 1),
+        "leftover runs, side by side": lambda: packed_or_left(digits, devices, 8),
     }
+    images = {"mnist-mlp": (32, 512, 2048, 50_000), "mnist-lenet5": (64,)}
+    for name, batches in images.items():
+        for batch in batches:
+            comparisons[f"one run, {name}, batch {batch}"] = partial(
+                lambda name, batch: alone_or_shared(
+                    tasks.get(name), batch, max(1, 10_000 // batch), devices
+                ),
+                name,
+                batch,
+            )
+    comparisons["full batch, mnist-mlp"] = lambda: whole_or_in_parts(tasks.get("mnist-mlp"))
+    if only:
+        comparisons = {
+            name: compare
+            for name, compare in comparisons.items()
+            if any(word in name for word in only)
+        }
     found: dict[str, dict[str, list[float]]] = {name: {} for name in comparisons}
     for _ in range(repeats):
         for name, compare in comparisons.items():
@@ -155,6 +270,7 @@ def table(found: dict[str, dict[str, list[float]]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=[], help="words of the comparisons wanted")
     parser.add_argument("--table", type=Path, help="also write the table to this file")
     parser.add_argument("--json", type=Path, help="also write every value to this file")
     asked = parser.parse_args()
@@ -162,7 +278,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         jax.config.update("jax_compilation_cache_dir", cache)
         jax.config.update("jax_enable_compilation_cache", False)
-        found = measure(asked.repeats)
+        found = measure(asked.repeats, asked.only)
     about: dict[str, Any] = {
         "machine": platform.machine(),
         "devices": Devices.all().count,

@@ -31,7 +31,7 @@ LEAST_MICRO_BATCH = 1024
 """Examples; products of fewer rows are slower than what the cache saves."""
 MICRO_BATCH_OF_DRAWING = 4096
 """Fixed where dropout draws a mask for each part, so that it decides the numbers."""
-SHARE_SECONDS = 1.3e-3
+SHARE_SECONDS = 1.6e-3
 """What sharing a step costs at least: devices wait for each other, gradients are summed."""
 SHARE_SECONDS_PER_BYTE = 1e-9
 """What summing gradients costs per byte of parameters."""
