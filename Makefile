@@ -45,8 +45,8 @@ $(BENCH_VENV)/.installed: benchmarks/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-BENCHMARKS := steps study roofline scaling gpu compare_peers cold_start
-WITH_PEERS := steps study roofline compare_peers
+BENCHMARKS := steps study roofline breakdown scaling gpu compare_peers cold_start
+WITH_PEERS := steps study roofline breakdown compare_peers
 
 # One of them: make bench-steps. With options: make bench-steps BENCH='--cases mlp-32 --rounds 3'.
 bench: $(BENCHMARKS:%=bench-%)

@@ -113,7 +113,7 @@ def measure(
 ) -> tuple[Peaks, dict[str, Cell], list[float | None]]:
     """Peaks and trainings in turns."""
     ours = workers.team(None, "ours.py", [], folder)
-    teams = {name: _library(name, options, folder) for name in options.libraries}
+    teams = {name: library_team(name, options, folder) for name in options.libraries}
     data = Data.written("mnist", folder)
     cells = {}
     for name in options.cases:
@@ -141,7 +141,8 @@ def measure(
     return peaks, cells, others
 
 
-def _library(name: str, options: argparse.Namespace, folder: Path) -> Team:
+def library_team(name: str, options: argparse.Namespace, folder: Path) -> Team:
+    """A library that measures peaks, a process on each core."""
     python = options.peers_python if name == "torch" else None
     return workers.team(python, "peaks.py", ["--library", name], folder, pinned=True)
 
