@@ -105,20 +105,29 @@ def mapped_or_vmapped(task: Task, devices: Devices) -> dict[str, float]:
     return found
 
 
-def rewritten_or_not(devices: Devices) -> dict[str, float]:
-    """Convolution and pooling in their fast forms, and as XLA has them, both inside the scan."""
+def forms(task: Task, devices: Devices, *, steps: int) -> dict[str, float]:
+    """A network's convolutions in blocks, as patches of the whole batch, and as XLA has them."""
+    fast = rewriting.fast
+    sides: dict[str, Callable[..., Any]] = {
+        "blocks": fast,
+        "whole-batch patches": lambda function, **_: fast(function, platform="other"),
+        "XLA's own": lambda function, **_: function,
+    }
     found = {}
-    ours = rewriting.fast
-    for word, rewrite in (("rewritten", ours), ("as written", lambda function, **_: function)):
+    adam = (Branch(optimizers.get("adam")),)
+    few = len(task.dataset.train) // (task.batch_size * steps)
+    for word, rewrite in sides.items():
         rewriting.fast = rewrite
         try:
-            task = tasks.get("digits-cnn")
-            members = runs(("adam",), 2 * devices.count, 2)
-            trained = population(task, ("adam",), devices=devices, per_device=2, epochs=2)
-            train(trained, members)
-            found[f"{word}: µs per step"] = per_step(train(trained, members), trained, members)
+            program = Program(task, adam, task.batch_size, 1, calls_per_epoch=max(1, few))
+            trained = Population(program, Seeds(task.name, (0, 1, 2)), devices)
+            members = runs(("adam",), devices.count, 1)
+            trained.seconds(members, 1)
+            seconds = min(trained.seconds(members, 1) for _ in range(2))
+            per_run = seconds / (program.steps_per_part * devices.count)
+            found[f"{word}: ms per run-step"] = 1e3 * per_run
         finally:
-            rewriting.fast = ours
+            rewriting.fast = fast
     return found
 
 
@@ -138,8 +147,8 @@ def alone_or_shared(task: Task, batch_size: int, part: int, devices: Devices) ->
             shards=team.shards,
         )
         trained = Population(program, Seeds(task.name, (0, 1, 2)), team)
-        trained.seconds(run, 1)
-        found[f"{word}: ms per step"] = 1e3 * trained.seconds(run, 1) / program.steps_per_part
+        trained.seconds([run], 1)
+        found[f"{word}: ms per step"] = 1e3 * trained.seconds([run], 1) / program.steps_per_part
     return found
 
 
@@ -153,8 +162,8 @@ def whole_or_in_parts(task: Task) -> dict[str, float]:
             task, (Branch(optimizers.get("adam")),), examples, 1, micro_batch=min(size, examples)
         )
         trained = Population(program, Seeds(task.name, (0, 1, 2)), Devices.first(1))
-        trained.seconds(run, 1)
-        found[f"{size} at a time: ms per step"] = 1e3 * trained.seconds(run, 1)
+        trained.seconds([run], 1)
+        found[f"{size} at a time: ms per step"] = 1e3 * trained.seconds([run], 1)
     return found
 
 
@@ -221,11 +230,19 @@ def measure(repeats: int, only: list[str]) -> dict[str, dict[str, list[float]]]:
         "13 optimizers on digits-mlp": lambda: shared_or_apart(digits, devices),
         "runs on a device, digits-mlp": lambda: mapped_or_vmapped(digits, devices),
         "runs on a device, wide MLP": lambda: mapped_or_vmapped(wide(digits), devices),
-        "convolution in a scan, digits-cnn": lambda: rewritten_or_not(devices),
         "optimizer step, 1.4 M parameters": swept_or_blocked,
         "leftover runs, one after another": lambda: packed_or_left(digits, devices, 1),
         "leftover runs, side by side": lambda: packed_or_left(digits, devices, 8),
     }
+    for name, steps in {
+        "digits-cnn": 44,
+        "mnist-lenet5": 40,
+        "mnist-cnn": 20,
+        "mnist-bn-cnn": 2,
+    }.items():
+        comparisons[f"convolutions, {name}"] = partial(
+            lambda name, steps: forms(tasks.get(name), devices, steps=steps), name, steps
+        )
     images = {"mnist-mlp": (32, 512, 2048, 50_000), "mnist-lenet5": (64,)}
     for name, batches in images.items():
         for batch in batches:

@@ -359,13 +359,13 @@ class _Work:
                 population = self._populations[name].result()
                 if round_ > 0 and timed[name, 1][0] > LONG_CALL_SECONDS:
                     continue
-                short = population.seconds(run, 1)
+                short = population.seconds([run], 1)
                 if name not in longer:
                     wanted = 1 + round(TIMING_SECONDS / short)
                     longer[name] = min(population.program.epochs_per_call, wanted)
                 timed.setdefault((name, 1), []).append(short)
                 if longer[name] > 1:
-                    long = population.seconds(run, longer[name])
+                    long = population.seconds([run], longer[name])
                     timed.setdefault((name, longer[name]), []).append(long)
         self._spent("timing", began)
         return {name: self._step_seconds(name, timed, longer[name]) for name in finals}

@@ -267,8 +267,8 @@ def test_a_call_is_timed_after_its_compilation() -> None:
     program = Program(_task(), (Branch(optimizers.get("adam")),), 32, 20)
     population = Population(program, SEEDS, Devices.first(1))
     run = _runs("adam", seeds=(0,))[0]
-    population.seconds(run, 1)
-    assert 0 < population.seconds(run, 20) < 1
+    population.seconds([run], 1)
+    assert 0 < population.seconds([run], 20) < 1
 
 
 def test_an_epoch_cut_into_calls_is_the_same_epoch() -> None:
@@ -337,7 +337,7 @@ def test_steps_are_timed_without_evaluations() -> None:
     run = _runs("adam", seeds=(0,))[0]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Calls, "queue", watched)
-        population.seconds(run, 1)
+        population.seconds([run], 1)
         list(population.train([run]))
     assert evaluated == [False, True, True, True]
 

@@ -327,14 +327,17 @@ class Population:
 
     # -- timing -----------------------------------------------------------------------------
 
-    def seconds(self, run: Run, parts: int) -> float:
-        """Wall time of one call that trains ``run`` alone for ``parts`` of a call's parts.
+    def seconds(self, runs: Sequence[Run], parts: int) -> float:
+        """Wall time of one call that trains ``runs`` alone for ``parts`` of a call's parts.
 
         A part is an epoch, or :attr:`Program.steps_per_part` steps of one; without evaluations.
         """
         self.compile()
         flight = self._calls.empty(self.places)
-        flight.places[0] = Place(replace(run, epochs=parts))
+        for place, run in zip(
+            packing.dealt(len(runs), self.places, self.devices.count), runs, strict=True
+        ):
+            flight.places[place] = Place(replace(run, epochs=parts))
         jax.block_until_ready(flight.carry)
         began = time.perf_counter()
         self._calls.queue(flight, measured=False)
