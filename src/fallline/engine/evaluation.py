@@ -13,8 +13,8 @@ from jax.sharding import PartitionSpec
 from fallline.data.dataset import Split
 from fallline.data.streamed import Shards
 from fallline.engine.devices import Devices
-from fallline.engine.feeding import fits_whole
-from fallline.engine.program import Arrays, Program, arrays
+from fallline.engine.feeding import arrays, fits_whole
+from fallline.engine.program import Arrays, Program
 
 PREDICTION_BATCH = 1000
 
@@ -39,7 +39,7 @@ class Evaluation:
         self._places = per_device * devices.count
         self._lanes = min(lanes, per_device)
         fits_whole(split, "measured", devices)
-        self._split = arrays(split, devices.shared)
+        self._split = arrays(split, devices)
         mapped = jax.shard_map(
             self._of_device,
             mesh=devices.mesh,

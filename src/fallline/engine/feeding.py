@@ -19,7 +19,7 @@ from fallline.adapters import PureModel
 from fallline.data.dataset import Split
 from fallline.engine import ordering
 from fallline.engine.devices import Devices
-from fallline.engine.program import Arrays, Program, arrays
+from fallline.engine.program import Arrays, Program
 from fallline.errors import ResourceError
 from fallline.planning.layout import RESIDENT_SHARE
 from fallline.records import derived_seed
@@ -82,8 +82,13 @@ class Resident(NamedTuple):
         validation = None
         if data.validation is not None:
             fits_whole(data.validation, "validation", devices)
-            validation = arrays(data.validation, devices.shared)
-        return cls(None if streamed else arrays(data.train, devices.shared), validation)
+            validation = arrays(data.validation, devices)
+        return cls(None if streamed else arrays(data.train, devices), validation)
+
+
+def arrays(split: Split, devices: Devices) -> Arrays:
+    """A split's arrays, whole on every device; a streamed one is read whole."""
+    return Arrays(*devices.shared((split.x[:], split.y)))
 
 
 def fits_whole(split: Split, name: str, devices: Devices) -> None:

@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fallline.data.dataset import Split
 from fallline.engine import health
 from fallline.engine.branches import Branch, Slots, Union
 from fallline.engine.ordering import steps_per_epoch
@@ -400,8 +399,3 @@ class Program:
             total = lax.psum(total, "examples")
         loss, score = total / examples
         return loss + self.task.penalty(params), score
-
-
-def arrays(split: Split, put: Callable[[Any], Any]) -> Arrays:
-    """A split's arrays, put on the devices by ``put``; a streamed one is read whole."""
-    return Arrays(*put((split.x[:], split.y)))

@@ -151,12 +151,7 @@ def layout(
     run_bytes = held + size.activation_bytes * min(batch, micro) // shards
     free = int(MEMORY_SHARE * machine.memory) - (size.data_bytes if stays else 0)
     fits = max(1, free // max(1, run_bytes))
-    reasons = [_kind_in_words(size, runs, shards, machine)]
-    if run_bytes > machine.memory:
-        reasons.append(
-            f"a run takes about {in_bytes(run_bytes)} by estimate and {in_bytes(machine.memory)} "
-            "are free: it may not fit; a smaller batch takes less"
-        )
+    reasons = [_kind_in_words(size, runs, shards, machine), *_misfit(run_bytes, machine)]
     if machine.maps_runs:
         seconds = epoch_seconds / shards
         # Only one of a device's runs has its activations in memory at any time.
@@ -192,6 +187,16 @@ def layout(
         run_bytes=run_bytes,
         reasons=tuple(reasons),
     )
+
+
+def _misfit(run_bytes: int, machine: Machine) -> list[str]:
+    """That a run may not fit, where that is so."""
+    if run_bytes <= machine.memory:
+        return []
+    return [
+        f"a run takes about {in_bytes(run_bytes)} by estimate and {in_bytes(machine.memory)} "
+        "are free: it may not fit; a smaller batch takes less"
+    ]
 
 
 def _kind_in_words(size: Size, runs: int, shards: int, machine: Machine) -> str:
