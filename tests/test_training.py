@@ -214,7 +214,7 @@ def test_the_default_folder_tells_trainings_apart(trained, digits) -> None:
     assert fallline.train(short, "adam").identity == names[0]
 
 
-def test_bf16_rounds_the_operands_of_products_and_nothing_else(digits) -> None:
+def test_bf16_rounds_the_operands_of_products_and_nothing_else(digits, caplog) -> None:
     """The first loss, by NumPy: products of rounded operands, summed in float32."""
     seeds = Seeds(digits.name, (0,))
     params = jax.tree.map(lambda leaf: np.asarray(leaf[0]), seeds.initial(digits.pure)[0])
@@ -233,6 +233,7 @@ def test_bf16_rounds_the_operands_of_products_and_nothing_else(digits) -> None:
 
     training = fallline.train(digits, "adam", precision="bf16", epochs=1)
     assert training.step_losses[0] == pytest.approx(loss, rel=2e-6)
+    assert ("bf16 is for GPUs" in caplog.text) == (jax.default_backend() == "cpu")
     exact = fallline.train(digits, "adam", epochs=1)
     assert abs(exact.step_losses[0] / loss - 1) > 1e-5
     assert all(leaf.dtype == np.float32 for leaf in training.weights.values())

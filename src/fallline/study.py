@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,8 +36,6 @@ from fallline.store.document import (
 )
 from fallline.store.folder import StudyFolder
 from fallline.task import Task
-
-log = logging.getLogger("fallline")
 
 MOST_COMPILERS = 8
 WRITE_SECONDS = 2.0
@@ -96,8 +93,7 @@ def compare(
     task = task.with_precision(config.precision)
     task.require_batch(config.batch_size)
     task.require("validation", "test")
-    if task.matrix_dtype and Devices.all().platform == "cpu":
-        log.warning("bf16 is for GPUs: on this CPU it changes the rounding and saves no time")
+    arrangement.warn_of_precision(task, Devices.all())
     chosen = catalogue.resolve(config.optimizers)
     study = StudyFolder.begin(folder, describe(task, chosen, config))
     try:

@@ -159,6 +159,7 @@ def train(
                 initial_weights = initial_weights.network
             given = initial_from(*matched(initial_weights, task), seeds=1)
         devices = Devices.all()
+        arrangement.warn_of_precision(task, devices)
         group = arrangement.group_of_one(task, chosen, batch_size, devices)
         population = arrangement.population(
             task,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,8 @@ from fallline.planning import grouping, plan
 from fallline.planning.config import StudyConfig
 from fallline.planning.grouping import Group
 from fallline.task import Task
+
+log = logging.getLogger("fallline")
 
 
 def groups(
@@ -93,6 +96,12 @@ def population(
         initial=initial,
         resident=make(devices, not layout.resident),
     )
+
+
+def warn_of_precision(task: Task, devices: Devices) -> None:
+    """Say so where the asked precision brings nothing on these devices."""
+    if task.matrix_dtype and devices.platform == "cpu":
+        log.warning("bf16 is for GPUs: on this CPU it changes the rounding and saves no time")
 
 
 def every_epoch(group: Group) -> Group:

@@ -25,12 +25,11 @@ from fallline.engine.feeding import Resident, Seeds
 from fallline.engine.health import Health
 from fallline.engine.program import Program
 from fallline.errors import ResourceError
+from fallline.planning.layout import QUEUED
 from fallline.records import Curves, Run, RunResult, Status
 
 log = logging.getLogger("fallline")
 
-IN_FLIGHT = 2
-"""Calls that are queued at once, so that a device never waits for the host."""
 MOVE_SECONDS = 0.05
 """What moving runs to other places costs: their states go through the host."""
 
@@ -143,7 +142,7 @@ class Population:
         """Train until nobody waits; ``flights`` always holds every run that is under way."""
         self.compile()
         while waiting or flights:
-            while waiting and len(flights) < IN_FLIGHT:
+            while waiting and len(flights) < QUEUED:
                 flight = self._calls.empty(self.places)
                 flights.append(flight)
                 self._fill(flight, waiting)

@@ -22,7 +22,7 @@ MEMORY_SHARE = 0.6
 RESIDENT_SHARE = 0.5
 """Of a device's free memory that a task's data may take to lie there whole."""
 QUEUED = 2
-"""Populations that are in memory at once: one trains while the other is looked at."""
+"""Calls that are queued at once, each with its runs in memory: no device waits for the host."""
 MOST_LANES = 1024
 """Runs side by side: more than this fill no GPU any better."""
 CACHE_BYTES = 1 << 20
@@ -174,7 +174,8 @@ def layout(
             f"{per_epoch} calls an epoch"
         )
     if micro < batch:
-        reasons.append(f"batches of {batch:,} are passed {micro:,} at a time, to stay in the cache")
+        why = "to bound memory" if size.draws else "to stay in the cache"
+        reasons.append(f"batches of {batch:,} are passed {micro:,} at a time, {why}")
     return Layout(
         kind="shared" if shards > 1 else "one after another" if lanes == 1 else "side by side",
         per_device=per_device,
