@@ -230,7 +230,7 @@ def measure(
 
 
 def _prepare(each: Measured, ours: Team, alone: Team, options: argparse.Namespace) -> None:
-    populations.prepare(ours, each.cell, populations.FIRST_GUESS, options.seconds)
+    populations.prepare(ours, each.cell, options.seconds)
     pieces = [each.asked(piece) for piece in each.pieces]
     alone.ask({"do": "ready", "seconds": options.part_seconds, "parts": pieces}, LIMIT)
     print(f"{each.case.name}: ready", file=sys.stderr, flush=True)

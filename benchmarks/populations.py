@@ -18,8 +18,6 @@ from reporting import Spread, spread
 from workers import LeftOut, Team
 
 LIMIT = 300.0
-FIRST_GUESS = 0.0002
-"""Seconds per step of a run, before anything was measured."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,16 @@ def cell(
     return Cell(asked, runs, data.examples // batch_size, least)
 
 
-def prepare(team: Team, cell: Cell, guess: float, seconds: float) -> float:
-    """Compile, choose how long to train, and train; seconds per step of a run."""
+def prepare(team: Team, cell: Cell, seconds: float, guess: float | None = None) -> float:
+    """Compile, choose how long to train, and train; seconds per step of a run.
+
+    ``guess``: a first estimate of them; None: the shortest training gives it.
+    """
     team.begin(cell.asked, LIMIT)
     lengths = workers.Lengths(cell.available, seconds, cell.least)
+    if guess is None:
+        shortest = team.train(*lengths.of(lengths.least), LIMIT)
+        guess = shortest.seconds / shortest.steps
     cell.steps = workers.calibrated(team, lengths, guess * cell.runs, LIMIT)
     timed = team.train(*cell.steps, LIMIT)
     cell.details = timed.details
@@ -104,13 +108,14 @@ def measure(
     Where a population cannot be trained (memory, time), it and the larger ones are left out. Gives
     the cores that other processes took, per round.
     """
-    guess, reason = FIRST_GUESS, ""
+    guess: float | None = None
+    reason = ""
     for each in cells:
         if reason:
             each.left_out = f"a smaller one failed: {reason}"
             continue
         try:
-            guess = prepare(team, each, guess, seconds)
+            guess = prepare(team, each, seconds, guess)
         except LeftOut as error:
             reason = each.left_out = str(error)
             team.end()

@@ -122,7 +122,7 @@ def measure(
     peaks, others = Peaks(), []
     try:
         for name, cell in cells.items():
-            populations.prepare(ours, cell, populations.FIRST_GUESS, options.seconds)
+            populations.prepare(ours, cell, options.seconds)
             print(f"{name}: ready", file=sys.stderr, flush=True)
         for number in range(options.rounds):
             machine.wait_until_quiet(options.patience)

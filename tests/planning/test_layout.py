@@ -113,6 +113,15 @@ def test_data_that_does_not_fit_is_streamed() -> None:
     assert "20.0 GB of data do not fit beside the runs" in made.reasons[-1]
 
 
+def test_streamed_examples_that_stay_count_as_memory() -> None:
+    # 60 % of 2 GB, less three calls of at most 256 MB; each run takes twice 100 MB of state.
+    large = replace(
+        MLP, data_bytes=20 * 10**9, train_examples=130_000, state_bytes=10**8, activation_bytes=0
+    )
+    made = _layout(large, Machine(1, "gpu", 2 * 10**9), runs=300)
+    assert made.per_device == (1_200_000_000 - 3 * 256_000_000) // 200_000_000 == 2
+
+
 def test_a_full_batch_of_streamed_data_is_refused() -> None:
     large = replace(MLP, data_bytes=20 * 10**9, example_bytes=150_000, train_examples=130_000)
     with pytest.raises(ResourceError, match=r"a batch of 130,000 streamed .* 19\.5 GB") as caught:

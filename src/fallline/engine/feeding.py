@@ -21,13 +21,11 @@ from fallline.engine import ordering
 from fallline.engine.devices import Devices
 from fallline.engine.program import Arrays, Program
 from fallline.errors import ResourceError
-from fallline.planning.layout import RESIDENT_SHARE
+from fallline.planning.layout import KEPT_FEEDS, RESIDENT_SHARE
 from fallline.records import derived_seed
 from fallline.task import Task
 from fallline.units import in_bytes
 
-KEPT_CALLS = 3
-"""Feeds that are kept, since the calls in flight often ask for the same one."""
 KEPT_EPOCHS = 64
 
 Position = tuple[int, int]
@@ -125,7 +123,7 @@ class Feeding:
         """The feed of a call for ``positions``, filled up to ``rows`` rows of orders."""
         asked = (tuple(positions), rows)
         if asked not in self._feeds:
-            if len(self._feeds) >= KEPT_CALLS:
+            if len(self._feeds) >= KEPT_FEEDS:
                 self._feeds.popitem(last=False)
             orders = self._orders(positions, rows)
             if self.resident is not None:

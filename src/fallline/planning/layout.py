@@ -23,6 +23,8 @@ RESIDENT_SHARE = 0.5
 """Of a device's free memory that a task's data may take to lie there whole."""
 QUEUED = 2
 """Calls that are queued at once, each with its runs in memory: no device waits for the host."""
+KEPT_FEEDS = 3
+"""Calls whose streamed examples stay on the devices, since others often ask for the same."""
 MOST_LANES = 1024
 """Runs side by side: more than this fill no GPU any better."""
 CACHE_BYTES = 1 << 20
@@ -149,7 +151,8 @@ def layout(
     micro = micro_batch(size, batch)
     held = QUEUED * size.state_bytes
     run_bytes = held + size.activation_bytes * min(batch, micro) // shards
-    free = int(MEMORY_SHARE * machine.memory) - (size.data_bytes if stays else 0)
+    data = size.data_bytes if stays else KEPT_FEEDS * min(STREAMED_BYTES, size.data_bytes)
+    free = int(MEMORY_SHARE * machine.memory) - data
     fits = max(1, free // max(1, run_bytes))
     reasons = [_kind_in_words(size, runs, shards, machine), *_misfit(run_bytes, machine)]
     if machine.maps_runs:
