@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 import pytest
 
+import proving
 from fallline import optimizers
 
 
@@ -62,3 +64,36 @@ def descend() -> Descend:
         return Path(*jax.tree.map(np.asarray, whole(jax.tree.map(jax.numpy.asarray, start))))
 
     return run
+
+
+class Prover:
+    """Compares an entry with what it must agree with, and notes how well it does."""
+
+    def __init__(self, note: Callable[[str, object], None], golden_dir: pathlib.Path) -> None:
+        self._note, self._golden_dir = note, golden_dir
+
+    def by_hand(self, name: str, hand: proving.Hand) -> None:
+        """Against the paper's equations in NumPy."""
+        error = proving.by_hand(name, hand)
+        self._proven(name, f"{hand.steps} steps by hand", error, hand.tolerance)
+
+    def follows(self, golden: proving.Golden) -> None:
+        """Against another framework's trajectory."""
+        assert golden.tolerance <= 1e-10 or golden.why
+        recorded = proving.record(golden.record, self._golden_dir)["cases"][golden.case]
+        error = proving.follow(golden, self._golden_dir)
+        steps = max(dict(recorded["trajectory"]))
+        peer = ".".join(recorded["peer"].split())
+        self._proven(golden.entry, f"{peer}, {steps} steps", error, golden.tolerance)
+
+    def _proven(self, name: str, against: str, error: float, tolerance: float) -> None:
+        self._note("proof", f"{name.split(':')[0]}|{against}|{error:.1e}|{tolerance:g}")
+        assert error <= tolerance, f"{name} differs by {error:.3g} from {against}"
+
+
+@pytest.fixture
+def prove(
+    x64: None, record_property: Callable[[str, object], None], golden_dir: pathlib.Path
+) -> Prover:
+    """What a proof is made with; its figures go into the test report."""
+    return Prover(record_property, golden_dir)

@@ -88,22 +88,49 @@ class Union:
     ) -> tuple[Any, Slots]:
         """New parameters and slots after one step of the optimizer at ``index``.
 
-        ``extra`` holds what an optimizer may need besides the gradient: ``value`` and ``value_fn``.
+        ``extra`` holds what an optimizer may need besides the gradient: all that
+        :data:`fallline.optimizers.spec.EXTRAS` names.
         """
 
         def of(branch: int) -> Callable[[], tuple[Any, Slots]]:
             def update() -> tuple[Any, Slots]:
                 chosen = self.branches[branch]
                 needed = {name: extra[name] for name in sorted(chosen.optimizer.needs)}
-                state = jax.tree.unflatten(
-                    self._trees[branch], [slots[place] for place in self._places[branch]]
+                updates, state = chosen.transformation(row).update(
+                    grads, self._state(branch, slots), params, **needed
                 )
-                updates, state = chosen.transformation(row).update(grads, state, params, **needed)
                 return optax.apply_updates(params, updates), self._put(branch, state, slots)
 
             return update
 
         return self._switch(index, of)
+
+    @property
+    def judges_others(self) -> bool:
+        """Whether a branch is judged by other parameters than those that it trains."""
+        return any(branch.optimizer.evaluated is not None for branch in self.branches)
+
+    def evaluated(self, index: jax.Array, row: jax.Array, params: Any, slots: Slots) -> Any:
+        """The parameters by which the run is judged, and which it leaves behind."""
+        if not self.judges_others:
+            return params
+
+        def of(branch: int) -> Callable[[], Any]:
+            chosen = self.branches[branch]
+
+            def judged() -> Any:
+                own = {name: row[column] for column, name in enumerate(chosen.names)}
+                options = dict(chosen.options)
+                state = self._state(branch, slots)
+                return chosen.optimizer.evaluation_params(own, params, state, **options)
+
+            return judged
+
+        return self._switch(index, of)
+
+    def _state(self, branch: int, slots: Slots) -> Any:
+        """The slots as the state that the optimizer at ``branch`` made."""
+        return jax.tree.unflatten(self._trees[branch], [slots[at] for at in self._places[branch]])
 
     def _put(self, branch: int, state: Any, slots: Slots) -> Slots:
         filled = list(slots)

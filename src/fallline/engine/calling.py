@@ -15,7 +15,8 @@ from jax.sharding import PartitionSpec
 
 from fallline.engine.devices import Devices
 from fallline.engine.feeding import Feeding, Position, Resident, Seeds
-from fallline.engine.program import Arrays, Carry, Figures, Program, Row, Turn
+from fallline.engine.interface import Arrays, Carry, Figures, Row, Turn
+from fallline.engine.program import Program
 from fallline.records import Run
 
 
@@ -189,7 +190,7 @@ class Calls:
         hyperparameters = np.zeros((count, program.width), program.task.dtype)
         seed = np.zeros(count, np.int32)
         key = np.zeros((count, 2), np.uint32)
-        active = np.zeros(count, bool)
+        active, total_steps = np.zeros(count, bool), np.zeros(count, np.int32)
         for at, place in enumerate(places):
             if place is None:
                 continue
@@ -201,7 +202,9 @@ class Calls:
             seed[at] = self.seeds.index(run.seed)
             key[at, 1] = self.seeds.noise(run.seed)
             active[at] = True
-        columns = (branch, hyperparameters, seed, key, active, active & measured)
+            total_steps[at] = run.epochs * program.steps_per_epoch
+        measuring = active & measured
+        columns = (branch, hyperparameters, seed, key, total_steps, active, measuring)
         return Row(*self.devices.split(columns))
 
     def _turn(self, flight: Flight) -> Turn:
@@ -226,6 +229,16 @@ class Calls:
     def _positions(self, flight: Flight) -> list[Position]:
         """Where the flight's runs are, each position once."""
         return list(dict.fromkeys((place.run.seed, place.behind) for place in flight.live.values()))
+
+    def judged(self, flight: Flight) -> Any:
+        """The parameters by which the runs are judged: leaves with a leading axis of places."""
+        if not self.program.union.judges_others:
+            return flight.carry.params
+        return self._judge(flight.rows or self._rows(flight.places), flight.carry)
+
+    @cached_property
+    def _judge(self) -> Callable[[Row, Carry], Any]:
+        return jax.jit(jax.vmap(self.program.judged))
 
     def queue(self, flight: Flight, *, measured: bool = True) -> None:
         """Start the flight's next call; it goes on while the host does other things."""

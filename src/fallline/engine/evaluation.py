@@ -14,7 +14,8 @@ from fallline.data.dataset import Split
 from fallline.data.streamed import Shards
 from fallline.engine.devices import Devices
 from fallline.engine.feeding import arrays, fits_whole
-from fallline.engine.program import Arrays, Program
+from fallline.engine.interface import Arrays
+from fallline.engine.program import Program
 
 PREDICTION_BATCH = 1000
 

@@ -19,7 +19,8 @@ from fallline.adapters import PureModel
 from fallline.data.dataset import Split
 from fallline.engine import ordering
 from fallline.engine.devices import Devices
-from fallline.engine.program import Arrays, Program
+from fallline.engine.interface import Arrays
+from fallline.engine.program import Program
 from fallline.errors import ResourceError
 from fallline.planning.layout import KEPT_FEEDS, RESIDENT_SHARE
 from fallline.records import derived_seed

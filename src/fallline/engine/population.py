@@ -215,7 +215,7 @@ class Population:
         health = jax.tree.map(np.asarray, flight.carry.health)
         weights: Any = None
         if keep_weights:
-            weights = jax.tree.map(np.asarray, (flight.carry.params, flight.carry.state))
+            weights = jax.tree.map(np.asarray, (self._calls.judged(flight), flight.carry.state))
         places = flight.live
         for at in over:
             flight.places[at] = None

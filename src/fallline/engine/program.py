@@ -1,7 +1,8 @@
 """One run as a pure function: begin, train a segment, measure. No files, no printing.
 
-Everything that differs between the runs of a group is traced (a :class:`Row`); everything else is
-part of the :class:`Program` and compiled once.
+Everything that differs between the runs of a group is traced (a
+:class:`~fallline.engine.interface.Row`); everything else is part of the :class:`Program` and
+compiled once.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from fallline.engine import health
-from fallline.engine.branches import Branch, Slots, Union
+from fallline.engine.branches import Branch, Union
+from fallline.engine.interface import Arrays, Carry, Figures, Row, Sums, Turn
 from fallline.engine.ordering import steps_per_epoch
 from fallline.kernels import rewriting
 from fallline.task import Task
@@ -24,74 +26,8 @@ from fallline.task import Task
 MICRO_BATCH = 4096
 """Larger batches are passed in parts of at most this many examples, unless a plan says fewer."""
 EVALUATION_BATCH = 1000
-
-
-class Row(NamedTuple):
-    """What is particular to a run."""
-
-    branch: jax.Array
-    """int32: which of the program's optimizers."""
-    hyperparameters: jax.Array
-    """``(width,)``: the optimizer's floats, in its own order."""
-    seed: jax.Array
-    """int32: which of the study's seeds (its initial weights and orders)."""
-    key: jax.Array
-    """``(2,)`` uint32: for dropout."""
-    active: jax.Array
-    """bool: False for a place of the population that no run takes."""
-    measured: jax.Array
-    """bool: False where only the steps are wanted (timing), without validation figures."""
-
-
-class Turn(NamedTuple):
-    """What a call asks of a run: which part of its training comes next."""
-
-    fresh: jax.Array
-    """bool: the run begins with this call."""
-    order: jax.Array
-    """int32: its row of the call's orders."""
-    parts: jax.Array
-    """int32: how many of the call's parts it trains, 0 to ``epochs_per_call``."""
-    steps: jax.Array
-    """int32: the steps of each part."""
-    ends: jax.Array
-    """bool: an epoch ends with each part; False where a call is a part of an epoch."""
-
-
-class Sums(NamedTuple):
-    """What an epoch has summed up so far: loss and score over ``seen`` examples."""
-
-    loss: jax.Array
-    score: jax.Array
-    seen: jax.Array
-
-
-class Carry(NamedTuple):
-    """A run between two segments."""
-
-    params: Any
-    state: Any
-    slots: Slots
-    health: health.Health
-    sums: Sums
-
-
-class Arrays(NamedTuple):
-    """One split on the device."""
-
-    x: jax.Array
-    y: jax.Array
-
-
-class Figures(NamedTuple):
-    """What a segment measured: one entry per part, NaN where nothing was trained."""
-
-    epochs: jax.Array
-    """``(parts, 4)``: in the order of :data:`health.MONITORS`; scores, not yet metrics."""
-    ended: jax.Array
-    """``(parts,)``, bool: an epoch ended with the part, and its figures are there."""
-    steps: jax.Array
-    """``(parts, steps)``: the loss of every step, or ``(parts, 0)`` where not recorded."""
+OPTIMIZERS_OWN = 1
+"""Folded into a step's key for the optimizer's noise, so that it is not the dropout's."""
 
 
 _Stepping = tuple[jax.Array, Carry, jax.Array]
@@ -250,24 +186,33 @@ class Program:
             return nothing, nothing
         return lax.cond(
             row.measured,
-            lambda: self.evaluate(carry.params, carry.state, split),
+            lambda: self.evaluate(self.judged(row, carry), carry.state, split),
             lambda: (nothing, nothing),
         )
+
+    def judged(self, row: Row, carry: Carry) -> Any:
+        """The parameters by which a run is judged, and which it leaves behind."""
+        return self.union.evaluated(row.branch, row.hyperparameters, carry.params, carry.slots)
 
     def _step(
         self, row: Row, carry: Carry, train: Arrays, batch: jax.Array
     ) -> tuple[Carry, jax.Array, jax.Array]:
         """One step on the examples with the indices ``batch``, shape ``(batch_size,)``."""
-        key = None
-        if self.task.pure.needs_key:
-            key = jax.random.fold_in(jax.random.wrap_key_data(row.key), carry.health.step)
+        drawn = jax.random.fold_in(jax.random.wrap_key_data(row.key), carry.health.step)
+        key = drawn if self.task.pure.needs_key else None
         params, state = carry.params, carry.state
         (loss, (score, state)), grads = self._gradient(params, state, key, train, batch)
 
         def value_fn(other: Any) -> jax.Array:
             return self._objective(other, carry.state, key, train, batch)[0]
 
-        extra = {"value": loss, "grad": grads, "value_fn": value_fn}
+        extra = {
+            "value": loss,
+            "grad": grads,
+            "value_fn": value_fn,
+            "key": jax.random.fold_in(drawn, OPTIMIZERS_OWN),
+            "total_steps": row.total_steps,
+        }
         params, slots = self.union.update(
             row.branch, row.hyperparameters, params, carry.slots, grads, extra
         )

@@ -1,16 +1,26 @@
-"""The register of optimizers: look one up by name, or many by names and groups."""
+"""The register of optimizers: look one up by name, or many by names and groups.
+
+A name may ask for a framework's form, ``rmsprop:torch``, and for wrappers, ``adam+cosine``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from importlib import metadata
 
 from fallline.errors import InputError, unknown
+from fallline.optimizers.dialects import known_framework
 from fallline.optimizers.spec import Optimizer
+from fallline.optimizers.wrapping import JOINED_BY, Wrapper
 
 LISTED_BY = "fallline optimizers"
 ALL = "all"
+ENTRY_POINTS = "fallline.optimizers"
+"""The group of entry points under which packages offer optimizers of their own."""
 
 _ENTRIES: dict[str, Optimizer] = {}
+_WRAPPERS: dict[str, Wrapper] = {}
 
 
 def register(optimizer: Optimizer) -> Optimizer:
@@ -20,15 +30,73 @@ def register(optimizer: Optimizer) -> Optimizer:
         raise InputError(
             f"there is already an optimizer or group named {name!r}", hint="choose another name"
         )
+    if any(mark in name for mark in (JOINED_BY, ":", ",")):
+        raise InputError(f"an optimizer's name has no '+', ':' or ',', got {name!r}")
     _ENTRIES[name] = optimizer
     return optimizer
 
 
-def get(name: str) -> Optimizer:
-    """The entry of that name; an :class:`InputError` with near matches if there is none."""
+def register_wrapper(wrapper: Wrapper) -> Wrapper:
+    """Add a wrapper; a name that is taken is an :class:`InputError`."""
+    if wrapper.name in _WRAPPERS:
+        raise InputError(f"there is already a wrapper named {wrapper.name!r}")
+    _WRAPPERS[wrapper.name] = wrapper
+    return wrapper
+
+
+def get(name: str, dialect: str | None = None) -> Optimizer:
+    """The entry of that name; an :class:`InputError` with near matches if there is none.
+
+    ``dialect``: ``"paper"``, ``"torch"``, ``"keras"`` or ``"optax"`` gives the entry with that
+    one's form and defaults, as ``get("rmsprop:torch")`` does.
+    """
+    if dialect is not None:
+        known_framework(dialect)
+        first, *rest = name.split(JOINED_BY)
+        name = JOINED_BY.join([f"{first}:{dialect}", *rest])
+    return _get(name)
+
+
+@cache
+def _made(name: str) -> Optimizer:
+    """An entry in a dialect, or inside of wrappers; made once, since entries are compared so."""
+    rest, joined, last = name.rpartition(JOINED_BY)
+    if joined:
+        if last not in _WRAPPERS:
+            raise unknown("wrapper", last, _WRAPPERS, listed_by=f"{LISTED_BY} --wrappers")
+        return _WRAPPERS[last].around(_get(rest))
+    base, _, framework = name.partition(":")
+    return _get(base).in_dialect(framework)
+
+
+def _get(name: str) -> Optimizer:
+    if name in _ENTRIES:
+        return _ENTRIES[name]
+    if JOINED_BY in name or ":" in name:
+        return _made(name)
+    _load_installed()
     if name not in _ENTRIES:
         raise unknown("optimizer", name, [*_ENTRIES, *groups()], listed_by=LISTED_BY)
     return _ENTRIES[name]
+
+
+@cache
+def _load_installed() -> None:
+    """Register what installed packages offer; a name that is taken stays with its owner."""
+    for point in metadata.entry_points(group=ENTRY_POINTS):
+        offered = point.load()
+        if not isinstance(offered, Optimizer):
+            raise InputError(
+                f"the entry point {point.value!r} of group {ENTRY_POINTS!r} is no optimizer",
+                hint="let it name what fallline.optimizers.define gave",
+            )
+        if _ENTRIES.get(offered.name) is not offered:
+            register(offered)
+
+
+def wrappers() -> tuple[Wrapper, ...]:
+    """What can be put around any entry, in the catalogue's order."""
+    return tuple(_WRAPPERS.values())
 
 
 def groups() -> tuple[str, ...]:
@@ -39,6 +107,7 @@ def groups() -> tuple[str, ...]:
 
 def names(group: str | None = None) -> tuple[str, ...]:
     """The names of the entries (of a group), in the catalogue's order."""
+    _load_installed()
     if group is None or group == ALL:
         return tuple(_ENTRIES)
     if group not in groups():

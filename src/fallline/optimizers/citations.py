@@ -151,3 +151,11 @@ EVERETT = Citation(
     2024,
     "https://arxiv.org/abs/2407.05872",
 )
+SGDR = Citation(
+    "loshchilov2017",
+    "Loshchilov, Ilya and Hutter, Frank",
+    "SGDR: Stochastic Gradient Descent with Warm Restarts",
+    "ICLR 2017",
+    2017,
+    "https://arxiv.org/abs/1608.03983",
+)

@@ -5,18 +5,34 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from fallline.errors import InputError, near_matches
+from fallline.optimizers.dialects import Dialect, Static, known_framework
 from fallline.spaces import Range
 
-Static = bool | str | int | None
-"""The types of a static option's value."""
+EXTRAS: Mapping[str, str] = {
+    "value": "the loss before the step, a scalar",
+    "grad": "the gradient itself",
+    "value_fn": "the loss as a function of the parameters (differentiable)",
+    "key": "a random key of this step",
+    "total_steps": "the steps of the whole training, an int32 scalar",
+}
+"""What an update may ask for besides gradient, state and parameters, by keyword."""
+
+Build = Callable[..., optax.GradientTransformationExtraArgs]
+
+
+class Evaluated(Protocol):
+    """Where an optimizer trains other parameters than it is judged by: the latter."""
+
+    def __call__(self, params: Any, state: Any, **settings: Any) -> Any:
+        """The parameters to evaluate and keep; ``settings`` are those that ``build`` takes."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,8 @@ class HyperParameter:
     symbol: str
     meaning: str
     range: Range | None = None
+    source: Citation | None = None
+    """Where the range was searched before; None: fallline's own choice."""
     above: float = -math.inf
     """Values must be greater than this."""
     at_least: float = -math.inf
@@ -36,6 +54,9 @@ class HyperParameter:
     only_with: tuple[str, tuple[Static, ...]] | None = None
     """``(option, values)``: without one of these values of the option it has no effect. The first
     value is the one that a given hyper-parameter asks for."""
+    per_learning_rate: bool = False
+    """A search moves along the ratio to the learning rate, since only that decides where this
+    value is large (epsilon of Adam: Choi et al. 2019, appendix D)."""
 
     def check(self, owner: str, value: Any) -> float:
         """``value`` as a float; an :class:`InputError` if it is no number, or out of bounds."""
@@ -138,17 +159,23 @@ class Optimizer:
     equation: str
     citation: Citation
     hyperparameters: tuple[HyperParameter, ...]
-    build: Callable[..., optax.GradientTransformationExtraArgs]
+    build: Build
     slots: int
     """Parameter-sized arrays in its state, with default options."""
+    more_state: str = ""
+    """What else its state holds besides scalars: ``"a row and a column per matrix"``."""
     options: tuple[Option, ...] = ()
     needs: frozenset[str] = frozenset()
-    """Which of ``value``, ``grad`` and ``value_fn`` its update must be given."""
+    """Which of :data:`EXTRAS` its update must be given."""
+    evaluated: Evaluated | None = None
+    """None: it is judged by the parameters that it trains."""
     full_batch: bool = False
     gradients_per_step: int = 1
     groups: frozenset[str] = frozenset()
     notes: str = ""
     """Where frameworks and papers differ, and which form this is."""
+    dialects: tuple[Dialect, ...] = ()
+    """The forms of the paper and of the frameworks that have it; the first of each is meant."""
 
     @property
     def learning_rate(self) -> HyperParameter | None:
@@ -243,6 +270,53 @@ class Optimizer:
             return built_for(grads).update(grads, state, params, **extra)
 
         return optax.GradientTransformationExtraArgs(init, update)
+
+    def evaluation_params(
+        self, hyperparameters: Mapping[str, Any], params: Any, state: Any, **options: Any
+    ) -> Any:
+        """The parameters to evaluate and to keep, where ``params`` are those that are trained."""
+        if self.evaluated is None:
+            return params
+        dtype = jnp.result_type(*jax.tree.leaves(params))
+        filled = {**self.defaults, **hyperparameters}
+        cast = {name: jnp.asarray(value, dtype) for name, value in filled.items()}
+        return self.evaluated(params, state, **cast, **self.complete_options(options))
+
+    def dialect(self, framework: str, options: Mapping[str, Static] | None = None) -> Dialect:
+        """How ``framework`` has this entry: of several forms the one nearest to ``options``.
+
+        An :class:`InputError` where it lacks the entry.
+        """
+        known_framework(framework)
+        found = [each for each in self.dialects if each.framework == framework]
+        if not found:
+            having = ", ".join(dict.fromkeys(each.framework for each in self.dialects)) or "none"
+            raise InputError(
+                f"{framework} has no {self.name}",
+                hint=f"frameworks that have it: {having}; 'fallline optimizers {self.name} --code "
+                "fallline' gives it as an Optax transformation",
+            )
+        asked = self.option_defaults | dict(options or {})
+        return min(found, key=lambda each: len(each.contradictions(self.option_defaults, asked)))
+
+    def in_dialect(self, framework: str) -> Optimizer:
+        """This entry with the defaults and the form that ``framework`` has, named
+        ``name:framework``."""
+        chosen = self.dialect(framework)
+        return replace(
+            self,
+            name=f"{self.name}:{framework}",
+            title=f"{self.title}, as {chosen.call or 'its paper has it'}",
+            hyperparameters=tuple(
+                replace(each, default=chosen.defaults.get(each.name, each.default))
+                for each in self.hyperparameters
+            ),
+            options=tuple(
+                replace(each, default=chosen.options.get(each.name, each.default))
+                for each in self.options
+            ),
+            groups=frozenset(),
+        )
 
     def _without_effect(self, each: HyperParameter, chosen: Mapping[str, Static]) -> InputError:
         assert each.only_with is not None
