@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from fallline.optimizers import adam, adaptive, classic, line_search, schedules
+from fallline.optimizers import (
+    adam,
+    adam_moments,
+    adam_steps,
+    adaptive,
+    around,
+    averaged,
+    classic,
+    curvature,
+    factored,
+    gradients,
+    layerwise,
+    line_search,
+    matrix,
+    momenta,
+    schedules,
+    signs,
+    tuning_free,
+)
 from fallline.optimizers.catalogue import (
     get,
     groups,
@@ -34,8 +52,26 @@ __all__ = [
     "wrappers",
 ]
 
-for _family in (classic, line_search, adaptive, adam):
+_FAMILIES = (
+    classic,
+    line_search,
+    adaptive,
+    adam,
+    adam_steps,
+    adam_moments,
+    layerwise,
+    momenta,
+    signs,
+    factored,
+    averaged,
+    tuning_free,
+    matrix,
+    curvature,
+)
+
+for _family in _FAMILIES:
     for _entry in _family.ENTRIES:
         register(_entry)
-for _wrapper in schedules.ENTRIES:
-    register_wrapper(_wrapper)
+for _kind in (schedules, gradients, around):
+    for _wrapper in _kind.ENTRIES:
+        register_wrapper(_wrapper)
