@@ -1,4 +1,4 @@
-"""Adam with other averages: of other powers, other gradients, several speeds, other orders of operations."""
+"""Adam with other averages: of other powers or gradients, at several speeds, in another order."""
 
 from __future__ import annotations
 

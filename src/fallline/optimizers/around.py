@@ -1,4 +1,4 @@
-"""Around any optimizer: what is done to its steps and its parameters. Lookahead, averages, decay, caution, Mechanic."""
+"""Around any optimizer, what is done to its steps: Lookahead, averages, decay, Mechanic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Around any optimizer: what is done to its gradients. Clipping, centralising, noise, penalties, accumulation, SAM."""
+"""Around any optimizer, what is done to its gradients: clipping, noise, penalties, SAM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gradient descent with other momenta: quasi-hyperbolic, aggregated, accelerated, negative, optimistic."""
+"""Gradient descent with other momenta: quasi-hyperbolic, aggregated, accelerated, optimistic."""
 
 from __future__ import annotations
 
