@@ -92,11 +92,13 @@ def main() -> None:
     began = time.monotonic()
     study.optimize(lambda trial: objective(trial, data, asked), n_trials=asked.trials)
     ended = time.monotonic()
+    # The journal also holds trials that the other processes have begun.
+    complete = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     answer = {
         "versions": {"torch": torch.__version__, "optuna": optuna.__version__},
         "began": began,
         "ended": ended,
-        "trials": [{**trial.params, "accuracy": trial.value} for trial in study.trials],
+        "trials": [{**trial.params, "accuracy": trial.value} for trial in complete],
         "best": study.best_params,
     }
     print(json.dumps(answer, default=str))
