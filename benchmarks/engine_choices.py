@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import tempfile
@@ -22,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+import command
 from fallline import models, optimizers, tasks
 from fallline.engine import packing
 from fallline.engine.branches import Branch
@@ -291,6 +293,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="also write the table to this file")
     parser.add_argument("--json", type=Path, help="also write every value to this file")
     asked = parser.parse_args()
+    os.environ.update(command.data_folder())
     prepare()
     with tempfile.TemporaryDirectory() as cache:
         jax.config.update("jax_compilation_cache_dir", cache)

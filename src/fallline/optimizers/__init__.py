@@ -31,6 +31,7 @@ from fallline.optimizers.catalogue import (
     wrappers,
 )
 from fallline.optimizers.dialects import Dialect, Fixed
+from fallline.optimizers.own import define
 from fallline.optimizers.spec import Citation, HyperParameter, Optimizer, Option
 from fallline.optimizers.wrapping import Inner, Wrapper
 
@@ -43,6 +44,7 @@ __all__ = [
     "Optimizer",
     "Option",
     "Wrapper",
+    "define",
     "get",
     "groups",
     "names",

@@ -17,9 +17,12 @@ class RpropState(NamedTuple):
 
 
 def scale_by_rprop(
-    first: Any, eta_minus: Any, eta_plus: Any, step_min: Any, step_max: Any
+    first: Any, eta_minus: Any, eta_plus: Any, step_min: Any, step_max: Any, *, back: bool = False
 ) -> optax.GradientTransformation:
-    """The whole step ``-Δ sign(g)``; ``first`` is the step length to begin with."""
+    """The whole step ``-Δ sign(g)``; ``first`` is the step length to begin with.
+
+    ``back``: where the sign changed the last step is taken back, instead of none being taken.
+    """
 
     def init(params: optax.Params) -> RpropState:
         return RpropState(
@@ -41,6 +44,16 @@ def scale_by_rprop(
         steps = jax.tree.map(length, agreement, state.steps)
         kept = jax.tree.map(lambda agree, g: jnp.where(agree < 0, 0.0, g), agreement, grads)
         updates = jax.tree.map(lambda g, step: -jnp.sign(g) * step, kept, steps)
+        if back:
+            updates = jax.tree.map(
+                lambda agree, update, last, step: jnp.where(
+                    agree < 0, jnp.sign(last) * step, update
+                ),
+                agreement,
+                updates,
+                state.last,
+                state.steps,
+            )
         return updates, RpropState(kept, steps)
 
     return optax.GradientTransformation(init, update)

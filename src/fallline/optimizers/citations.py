@@ -159,3 +159,25 @@ SGDR = Citation(
     2017,
     "https://arxiv.org/abs/1608.03983",
 )
+SIVAPRASAD = Citation(
+    "sivaprasad2020",
+    "Sivaprasad, Prabhu Teja and Mai, Florian and Vogels, Thijs and Jaggi, Martin and "
+    "Fleuret, François",
+    "Optimizer Benchmarking Needs to Account for Hyperparameter Tuning",
+    "ICML 2020",
+    2020,
+    "https://arxiv.org/abs/1910.11758",
+)
+DAHL = Citation(
+    "dahl2023",
+    "Dahl, George E. and Schneider, Frank and Nado, Zachary and Agarwal, Naman and "
+    "Sastry, Chandramouli Shama and Hennig, Philipp and Medapati, Sourabh and "
+    "Eschenhagen, Runa and Kasimbeg, Priya and Suo, Daniel and Bae, Juhan and Gilmer, Justin and "
+    "Peirson, Abel L. and Khan, Bilal and Anil, Rohan and Rabbat, Mike and Krishnan, Shankar and "
+    "Snider, Daniel and Amid, Ehsan and Chen, Kongtao and Maddison, Chris J. and "
+    "Vasudev, Rakshith and Badura, Michal and Garg, Ankush and Mattson, Peter",
+    "Benchmarking Neural Network Training Algorithms",
+    "arXiv:2306.07179",
+    2023,
+    "https://arxiv.org/abs/2306.07179",
+)
