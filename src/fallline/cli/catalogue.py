@@ -8,23 +8,73 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fallline.cli.compare import plain_table
+from fallline.cli.settings import choices, numbers
+from fallline.errors import InputError
 
 if TYPE_CHECKING:
-    from fallline.optimizers import Optimizer
+    from fallline.optimizers import Dialect, Optimizer
+
+WIDTH = 96
 
 
 def optimizers(
     name: Annotated[
-        str | None, typer.Argument(help="One optimizer, for its sheet; or a group, to list it.")
+        str | None,
+        typer.Argument(
+            help="One optimizer, for its sheet; a group, to list it; with a framework's form "
+            "(rmsprop:torch) or wrappers (adam+cosine), if so named."
+        ),
     ] = None,
+    wrappers: Annotated[
+        bool, typer.Option("--wrappers", help="List what can be put around any optimizer.")
+    ] = False,
+    code: Annotated[
+        str | None,
+        typer.Option(help="Code to paste instead of the sheet: torch, keras, optax or fallline."),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="In that code; the optimizer's default if not given.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another hyper-parameter in it, NAME=VALUE; can be repeated."),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="A form of the optimizer in it, NAME=VALUE; can be repeated."),
+    ] = None,
+    bibtex: Annotated[bool, typer.Option("--bibtex", help="Only the citation.")] = False,
 ) -> None:
-    """List the optimizers, or show one's equation, hyper-parameters, ranges and citation."""
+    """List the optimizers, or show one's sheet, or code that makes it in your framework."""
     from fallline import optimizers as catalogue
 
-    group = name if name in catalogue.groups() else None
-    if name is not None and group is None:
-        print(sheet(catalogue.get(name)))
+    if wrappers:
+        print(wrappers_table())
         return
+    group = name if name in catalogue.groups() else None
+    if name is None or group is not None:
+        if code is not None or bibtex:
+            raise InputError("code and citations are of one optimizer", hint="name it first")
+        print(optimizers_table(group))
+        return
+    entry = catalogue.get(name)
+    if bibtex:
+        print(entry.citation.bibtex)
+    elif code is None:
+        print(sheet(entry))
+    else:
+        settings = numbers(set_ or [])
+        if learning_rate is not None:
+            settings["learning_rate"] = learning_rate
+        from fallline.optimizers import pasting
+
+        print(pasting.code(entry, code, settings, choices(option or [], entry)))
+
+
+def optimizers_table(group: str | None) -> str:
+    """The entries of a group, or all."""
+    from fallline import optimizers as catalogue
+
     rows = []
     for each in map(catalogue.get, catalogue.names(group)):
         rate = each.learning_rate
@@ -32,13 +82,34 @@ def optimizers(
             (
                 each.name,
                 each.title,
+                each.family,
                 "—" if rate is None else f"{rate.default:g}",
                 "full batch" if each.full_batch else "mini-batch",
                 ", ".join(sorted(each.groups)),
             )
         )
-    columns = [("optimizer", False), ("", False), ("learning rate", True), ("batch", False)]
-    print(plain_table([*columns, ("groups", False)], rows))
+    columns = [("optimizer", False), ("", False), ("family", False), ("learning rate", True)]
+    return plain_table([*columns, ("batch", False), ("groups", False)], rows)
+
+
+def wrappers_table() -> str:
+    """What can be put around any entry."""
+    from fallline import optimizers as catalogue
+
+    rows = [
+        (
+            f"+{each.name}",
+            each.title,
+            each.family,
+            ", ".join(
+                f"{each.name}_{one.name}={one.default}"
+                for one in (*each.hyperparameters, *each.options)
+            ),
+        )
+        for each in catalogue.wrappers()
+    ]
+    columns = [("wrapper", False), ("", False), ("kind", False), ("settings", False)]
+    return plain_table(columns, rows)
 
 
 def sheet(optimizer: Optimizer) -> str:
@@ -62,16 +133,32 @@ def sheet(optimizer: Optimizer) -> str:
         ]
         columns = [("option", False), ("default", False), ("choices", False), ("meaning", False)]
         parts += [plain_table(columns, chosen), ""]
+    more = f" and {optimizer.more_state}" if optimizer.more_state else ""
     parts.append(
-        f"memory: {optimizer.slots} values per parameter; "
+        f"memory: {optimizer.slots} values per parameter{more}; "
         f"gradients per step: {optimizer.gradients_per_step}; "
         f"batch: {'full' if optimizer.full_batch else 'any'}"
     )
     if optimizer.needs:
         parts.append(f"needs besides the gradient: {', '.join(sorted(optimizer.needs))}")
+    if optimizer.evaluated is not None:
+        parts.append("judged by other parameters than those it trains")
     if optimizer.notes:
-        parts += ["", textwrap.fill(optimizer.notes, 96)]
+        parts += ["", textwrap.fill(optimizer.notes, WIDTH)]
+    if optimizer.dialects:
+        parts += ["", "elsewhere:", *(dialect_lines(each) for each in optimizer.dialects)]
     return "\n".join([*parts, "", optimizer.citation.text])
+
+
+def dialect_lines(dialect: Dialect) -> str:
+    """How a framework has the entry, in a few lines."""
+    changed = {**dialect.defaults, **dialect.options}
+    settings = ", ".join(f"{name}={value}" for name, value in changed.items())
+    words = [f"{dialect.framework}: {dialect.call}" if dialect.call else dialect.framework]
+    if settings:
+        words.append(f"with {settings}")
+    words += [each for each in (dialect.form, dialect.differs) if each]
+    return textwrap.fill("; ".join(words), WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def tasks(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fallline.cli.settings import choices, numbers
+
 if TYPE_CHECKING:
     from fallline.adapters import PureModel
-    from fallline.optimizers import Optimizer
     from fallline.task import Task
     from fallline.training import Training
 
@@ -70,7 +71,7 @@ def train(
     Weights and history go to a folder in fallline-trainings/ unless --out says where; the same
     command has the same folder.
     """
-    settings = _settings(set_ or [])
+    settings = numbers(set_ or [])
     if learning_rate is not None:
         settings["learning_rate"] = learning_rate
     from fallline import api, optimizers, tasks
@@ -85,7 +86,7 @@ def train(
         stopping = EarlyStopping(monitor, min_delta, patience)
     chosen = optimizers.get(optimizer)
     chosen.complete(settings)  # what is wrong is refused before anything is trained
-    forms = chosen.options_for(settings, _forms(option or [], chosen))
+    forms = chosen.options_for(settings, choices(option or [], chosen))
     if not quiet:
         print(_heading(made))
         print(summary(made.pure))
@@ -126,47 +127,7 @@ def evaluate(
     print(f"{split}: {_in_words(figures)}")
 
 
-def _settings(given: list[str]) -> dict[str, float]:
-    from fallline.errors import InputError
-
-    settings = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        try:
-            settings[name.strip().replace("-", "_")] = float(value)
-        except ValueError:
-            equals = ""
-        if not equals:
-            raise InputError(
-                f"--set takes NAME=VALUE with a number, got {text!r}",
-                hint="for example --set momentum=0.95",
-            )
-    return settings
-
-
-def _forms(given: list[str], optimizer: Optimizer) -> dict[str, Any]:
-    """The optimizer's static options as they were written, each one of its choices."""
-    from fallline.errors import InputError
-
-    choices = {
-        each.name: {str(value).lower(): value for value in each.choices}
-        for each in optimizer.options
-    }
-    forms = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        name = name.strip().replace("-", "_")
-        allowed = choices.get(name, {})
-        # A number without choices of its own, or an unknown name, is for the optimizer to judge.
-        word = value.strip().lower()
-        forms[name] = allowed.get(word, int(word) if word.isdigit() else value.strip())
-        if not value:
-            raise InputError(f"--option takes NAME=VALUE, got {text!r}")
-    return forms
-
-
 def _heading(task: Task) -> str:
-
     notes = "".join(f"\n  {note}" for note in task.dataset.notes)
     return f"{task.title or task.name} ({task.splits_in_words}){notes}"
 

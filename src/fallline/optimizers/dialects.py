@@ -1,4 +1,4 @@
-"""An optimizer as a framework has it: defaults, form, and the line of code that makes it."""
+"""An optimizer as a framework has it: where it is, its arguments, its defaults, its form."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ Static = bool | str | int | None
 """The types of a static option's value."""
 
 FRAMEWORKS = ("paper", "torch", "keras", "optax")
-_IMPORTS = {"torch": "torch", "keras": "keras", "optax": "optax"}
-_PARAMETERS = {"torch": "model.parameters(), "}
-_VARIABLE = {"torch": "optimizer", "keras": "optimizer", "optax": "tx"}
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -58,7 +55,7 @@ class Dialect:
     ) -> dict[str, Static]:
         """The options ``asked`` for that this form does not have, with what it has instead."""
         has = {**defaults, **self.options}
-        passed = {name for each in self.arguments.values() for name in _names(each)}
+        passed = {name for each in self.arguments.values() for name in names(each)}
         return {
             name: has[name]
             for name, value in asked.items()
@@ -72,32 +69,8 @@ def known_framework(name: str) -> None:
         raise unknown("framework", name, FRAMEWORKS)
 
 
-def _names(argument: Argument) -> tuple[str, ...]:
+def names(argument: Argument) -> tuple[str, ...]:
+    """The hyper-parameters and options of ours that an argument is made of."""
     if isinstance(argument, Fixed):
         return ()
     return (argument,) if isinstance(argument, str) else argument
-
-
-def pasted(dialect: Dialect, settings: Mapping[str, Any]) -> str:
-    """Code that makes the optimizer in its framework, with every argument written out.
-
-    ``settings``: hyper-parameters and options of ours by name.
-    """
-    arguments = ", ".join(
-        f"{name}={_written(argument, settings)}" for name, argument in dialect.arguments.items()
-    )
-    package = dialect.call.partition(".")[0]
-    lines = [f"import {package}", ""]
-    before = _PARAMETERS.get(dialect.framework, "")
-    lines.append(f"{_VARIABLE[dialect.framework]} = {dialect.call}({before}{arguments})")
-    if package != _IMPORTS[dialect.framework]:
-        lines.insert(0, f"# pip install {package}")
-    return "\n".join(lines)
-
-
-def _written(argument: Argument, settings: Mapping[str, Any]) -> str:
-    if isinstance(argument, Fixed):
-        return repr(argument.value)
-    if isinstance(argument, str):
-        return repr(settings[argument])
-    return f"({', '.join(repr(settings[name]) for name in argument)})"

@@ -1,0 +1,95 @@
+"""Code to paste: an entry at its settings, as a framework's user writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fallline.errors import unknown
+from fallline.optimizers.dialects import Argument, Dialect, Fixed, Static, names
+from fallline.optimizers.spec import Optimizer
+
+OURS = "fallline"
+TARGETS = ("torch", "keras", "optax", OURS)
+_VARIABLE = {"torch": "optimizer", "keras": "optimizer", "optax": "tx"}
+_MODELS = {"torch": "model.parameters()"}
+
+
+def code(
+    optimizer: Optimizer,
+    target: str,
+    hyperparameters: Mapping[str, float] | None = None,
+    options: Mapping[str, Static] | None = None,
+) -> str:
+    """Lines that make ``optimizer`` at these settings in ``target``, one of :data:`TARGETS`.
+
+    Every value is written out, since defaults differ. What the framework does otherwise is said in
+    comments above; an ``InputError`` where it lacks the entry.
+    """
+    if target not in TARGETS:
+        raise unknown("framework to write code for", target, TARGETS)
+    values = optimizer.complete(hyperparameters or {})
+    chosen = optimizer.options_for(values, options)
+    if target == OURS:
+        return _ours(optimizer, values, chosen)
+    dialect = optimizer.dialect(target, chosen)
+    package = dialect.call.partition(".")[0]
+    lines = [f"# {each}" for each in _warnings(optimizer, dialect, values, chosen)]
+    if package != target:
+        lines.append(f"# pip install {package}")
+    given = [*filter(None, [_MODELS.get(target)])]
+    given += [
+        f"{name}={_written(argument, {**values, **chosen})}"
+        for name, argument in dialect.arguments.items()
+    ]
+    made = f"{_VARIABLE[target]} = {dialect.call}({', '.join(given)})"
+    return "\n".join([*lines, f"import {package}", "", made])
+
+
+def _ours(optimizer: Optimizer, values: Mapping[str, float], chosen: Mapping[str, Static]) -> str:
+    settings = ", ".join(f"{name!r}: {value!r}" for name, value in values.items())
+    forms = "".join(
+        f", {name}={value!r}"
+        for name, value in chosen.items()
+        if value != optimizer.option_defaults[name]
+    )
+    made = f"tx = optimizers.get({optimizer.name!r}).transformation({{{settings}}}{forms})"
+    lines = ["# an Optax transformation", "from fallline import optimizers", "", made]
+    if optimizer.needs:
+        asked = ", ".join(f"{name}=..." for name in sorted(optimizer.needs))
+        lines.append(f"# updates, state = tx.update(grads, state, params, {asked})")
+    return "\n".join(lines)
+
+
+def _warnings(
+    optimizer: Optimizer,
+    dialect: Dialect,
+    values: Mapping[str, float],
+    chosen: Mapping[str, Static],
+) -> list[str]:
+    """What of these settings the framework's form does not have."""
+    found = [dialect.differs] if dialect.differs else []
+    instead = dialect.contradictions(optimizer.option_defaults, chosen)
+    for name, has in instead.items():
+        found.append(f"{dialect.call} has {name}={has!r}; asked was {chosen[name]!r}")
+    passed = {each for argument in dialect.arguments.values() for each in names(argument)}
+    for each in optimizer.hyperparameters:
+        has = dialect.defaults.get(each.name, each.default)
+        dormant = each.only_with and chosen[each.only_with[0]] not in each.only_with[1]
+        if each.name not in passed and not dormant and values[each.name] != has:
+            found.append(f"{dialect.call} has {each.name}={has:g}; asked was {values[each.name]:g}")
+    return found
+
+
+def _written(argument: Argument, settings: Mapping[str, Any]) -> str:
+    if isinstance(argument, Fixed):
+        return repr(argument.value)
+    if isinstance(argument, str):
+        return repr(settings[argument])
+    return f"({', '.join(repr(settings[name]) for name in argument)})"
+
+
+def missing(optimizer: Optimizer) -> tuple[str, ...]:
+    """The frameworks that lack the entry."""
+    having = {each.framework for each in optimizer.dialects}
+    return tuple(target for target in TARGETS if target != OURS and target not in having)
