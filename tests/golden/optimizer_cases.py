@@ -15,7 +15,7 @@ class Case:
     ``hessian_every``: at step 1 and each so many steps later it is handed the Hessian's diagonal.
     ``before``: what happens to the gradients first (of BEFORE, with its settings). ``only_matrix``:
     the peer has no rule for vectors; b stays where it is. ``judged``: the record holds the
-    parameters in evaluation mode, all others those in training mode.
+    parameters in evaluation mode or their average, all others those in training mode.
     """
 
     peer: str
@@ -42,7 +42,10 @@ DECAY = {"weight_decay": 0.01}
 TORCH = {
     "nadamw": own("NAdam", lr=0.05, weight_decay=0.1, decoupled_weight_decay=True),
     "radamw": own("RAdam", lr=0.05, weight_decay=0.1, decoupled_weight_decay=True),
-    "asgd": own("ASGD", lr=0.05, lambd=0.01, alpha=0.75, t0=5),
+    "asgd": own("ASGD", lr=0.05, lambd=0.1, alpha=0.6, t0=5),
+    "asgd_judged": Case(
+        "torch.optim ASGD", {"lr": 0.05, "lambd": 0.1, "alpha": 0.6, "t0": 5}, judged=True
+    ),
     "adafactor_defaults": own("Adafactor"),
     "adafactor_settings": own(
         "Adafactor", lr=0.05, beta2_decay=-0.5, eps=[1e-6, 0.7], d=1.1, weight_decay=0.1
@@ -69,8 +72,6 @@ TORCH = {
     ),
 }
 ADAMS = {
-    "adamp": more("AdamP", lr=0.02, **DECAY),
-    "adamp_nesterov": more("AdamP", lr=0.02, delta=0.5, wd_ratio=0.3, nesterov=True, **DECAY),
     "adashift": more("AdaShift", lr=0.02, keep_num=4),
     "adanorm": Case(
         "pytorch_optimizer AdaNorm",
@@ -108,17 +109,14 @@ ADAMS = {
     "ranger21": more("Ranger21", num_iterations=60, lr=0.05),
     "grokfast_adamw": more("GrokFastAdamW", lr=0.02, **DECAY),
     "lamb_clipless": more("Lamb", lr=0.02, max_grad_norm=0.0, grad_averaging=False),
-    "lamb_pre_norm": more("Lamb", lr=0.02, pre_norm=True, **DECAY),
     "novograd_averaging": more("NovoGrad", lr=0.02, grad_averaging=True, **DECAY),
     "adafactor_first_moment": more(
         "AdaFactor", lr=0.02, relative_step=False, momentum_dtype="float64", **DECAY
     ),
-    "adafactor_relative": more("AdaFactor", betas=[None, 0.999], weight_decay=0.0),
     "came": more("CAME", lr=0.01, **DECAY),
     "tiger": more("Tiger", lr=0.01),
 }
 OTHERS = {
-    "sgdp": more("SGDP", lr=0.02, momentum=0.9, **DECAY),
     "qhm": more("QHM", lr=0.05, momentum=0.9, nu=0.7, **DECAY),
     "accsgd": more("AccSGD", lr=0.02, kappa=100.0, xi=5.0),
     "apollo": more("ApolloDQN", lr=0.01, init_lr=0.001, warmup_steps=10),
@@ -187,7 +185,7 @@ FREE = {
             "use_bias_correction": True,
             "safeguard_warmup": True,
             "beta3": 0.98,
-            "growth_rate": 1.5,
+            "growth_rate": 1.05,
             **DECAY,
         },
     ),
@@ -204,10 +202,10 @@ FREE = {
     "momo": Case("momo Momo", {"lr": 0.5, "lb": -9.0, **DECAY}, closure=True),
     "momo_bias_corrected": Case(
         "momo Momo",
-        {"lr": 0.5, "lb": -20.0, "bias_correction": True, "use_fstar": True},
+        {"lr": 0.3, "lb": -4.0, "bias_correction": True, "use_fstar": True},
         closure=True,
     ),
-    "momo_adam": Case("momo MomoAdam", {"lr": 0.1, "lb": -9.0, **DECAY}, closure=True),
+    "momo_adam": Case("momo MomoAdam", {"lr": 0.5, "lb": -2.0, **DECAY}, closure=True),
     "mechanic_sgd": Case(
         "mechanic_pytorch mechanize",
         {"base_optimizer": "torch.optim SGD", "lr": 1.0, "s_init": 1e-3},
@@ -225,6 +223,32 @@ FREE = {
     ),
     "schedulefree_adamw_judged": Case(
         "schedulefree AdamWScheduleFree", {"lr": 0.05, "warmup_steps": 10, **DECAY}, judged=True
+    ),
+}
+AUTHORS = {
+    "adamp": Case("adamp AdamP", {"lr": 0.02, **DECAY}),
+    "adamp_nesterov": Case(
+        "adamp AdamP", {"lr": 0.02, "delta": 1.72, "wd_ratio": 0.3, "nesterov": True, **DECAY}
+    ),
+    "adamp_projected": Case("adamp AdamP", {"lr": 0.02, "delta": 1.72, "wd_ratio": 0.3, **DECAY}),
+    "sgdp": Case("adamp SGDP", {"lr": 0.02, "momentum": 0.9, **DECAY}),
+    "sgdp_projected": Case(
+        "adamp SGDP",
+        {"lr": 0.02, "momentum": 0.9, "delta": 1.72, "wd_ratio": 0.3, "nesterov": True, **DECAY},
+    ),
+    "apollo_second": Case(
+        "torch_optimizer Apollo", {"lr": 0.05, "init_lr": 0.01, "warmup": 10, **DECAY}
+    ),
+    "lamb_uncorrected": Case("torch_optimizer Lamb", {"lr": 0.02, "clamp_value": 2.5, **DECAY}),
+    "lamb_corrected": Case("torch_optimizer Lamb", {"lr": 0.02, "debias": True, **DECAY}),
+    "shampoo_second": Case(
+        "torch_optimizer Shampoo", {"lr": 0.1, "momentum": 0.5, "epsilon": 0.1, "update_freq": 3}
+    ),
+    "novograd_second": Case(
+        "torch_optimizer NovoGrad", {"lr": 0.02, "grad_averaging": True, **DECAY}
+    ),
+    "adafactor_second": Case(
+        "torch_optimizer Adafactor", {"lr": 0.02, "relative_step": False, "beta1": 0.9, **DECAY}
     ),
 }
 SGD = "torch.optim SGD"
@@ -245,4 +269,4 @@ AROUND = {
     "clip_norm": Case(SGD, {"lr": 0.05}, before=("clip_norm", {"max_norm": 1.5})),
     "grokfast_ema": Case(SGD, {"lr": 0.02}, before=("grokfast", {"alpha": 0.9, "lamb": 2.0})),
 }
-CASES = {**TORCH, **ADAMS, **OTHERS, **FREE, **AROUND}
+CASES = {**TORCH, **ADAMS, **OTHERS, **AUTHORS, **FREE, **AROUND}

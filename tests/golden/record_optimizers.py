@@ -37,6 +37,8 @@ PINS = {
     "numpy": "2.4.6",
     "torch": "2.13.0",
     "pytorch_optimizer": "3.9.0",
+    "torch-optimizer": "0.3.0",
+    "adamp": "0.3.0",
     "schedulefree": "1.4.1",
     "dadaptation": "3.2",
     "prodigyopt": "1.1.2",
@@ -151,6 +153,12 @@ def trajectory(case: Case, problem: dict[str, Any]) -> list[tuple[int, list[floa
             parameter.grad = grad
         return torch.tensor(np.sum(a * x * x / 2 + c * np.sin(w * x + p)))
 
+    def judged() -> np.ndarray:
+        if hasattr(optimizer, "eval"):
+            optimizer.eval()
+            return position()
+        return np.concatenate([optimizer.state[one]["ax"].numpy().ravel() for one in params])
+
     held = []
     for step in range(1, STEPS[-1] + 1):
         if hasattr(optimizer, "train"):
@@ -166,10 +174,8 @@ def trajectory(case: Case, problem: dict[str, Any]) -> list[tuple[int, list[floa
         if case.before:
             BEFORE[case.before[0]](params, memory, **case.before[1])
         optimizer.step(**extra)
-        if case.judged:
-            optimizer.eval()
         if step in STEPS:
-            held.append((step, [float(value) for value in position()]))
+            held.append((step, (judged() if case.judged else position()).tolist()))
     if not np.isfinite([values for _, values in held]).all():
         raise ArithmeticError("its parameters do not stay finite")
     return held
