@@ -12,7 +12,7 @@ ifneq ($(wildcard ../shared/data),)
 export FALLLINE_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: compare test test-all lint check bench docs clean
+.PHONY: compare test test-all lint check bench docs proofs clean
 
 compare: $(INSTALLED)
 	@$(BIN)/fallline compare digits-mlp
@@ -57,6 +57,10 @@ $(BENCHMARKS:%=bench-%): bench-%: $(INSTALLED)
 
 $(WITH_PEERS:%=bench-%): $(BENCH_VENV)/.installed
 $(WITH_PEERS:%=bench-%): PEERS = --peers-python $(BENCH_VENV)/bin/python
+
+# What the optimizers' tests compare them with, for their pages.
+proofs: $(DEVELOPED)
+	$(BIN)/python docs/proofs.py
 
 docs: $(DEVELOPED)
 	$(BIN)/python docs/generate.py

@@ -7,70 +7,32 @@ for, and downloaded, as ``fallline`` does.
 
 from __future__ import annotations
 
-import math
 import re
-import shlex
 import sys
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from fallline import optimizers as catalogue
+import optimizer_pages
 from fallline import tasks
 from fallline.cli.app import app
 from fallline.data import builtin
-from fallline.optimizers import HyperParameter, Optimizer, Option
 from fallline.task import Task
+from writing import code, page, plain, table
 
 DOCS = Path(__file__).resolve().parent
-MADE_BY = "<!-- Made by docs/generate.py: edit the program, then run 'make docs'. -->"
 
 _IN_WORDS = {str: "text", int: "whole number", float: "number"}
 _DEFAULT_IN_HELP = re.compile(r"\s*\[default: (.+)\]$")
-_SCALES = {"log": "log", "linear": "linear", "log_one_minus": "log of 1 - value"}
 
 
 def pages() -> dict[str, str]:
     """The text of every generated page, by its path in docs/."""
     made = {"cli.md": commands_page(), "tasks.md": tasks_page()}
-    made["optimizers/index.md"] = optimizers_page()
-    for name in catalogue.names():
-        made[f"optimizers/{name}.md"] = optimizer_page(catalogue.get(name))
-    return made
-
-
-def page(title: str, *parts: str) -> str:
-    """A page: its title, the note of its maker, and its parts with an empty line between them."""
-    return "\n\n".join([f"# {title}", MADE_BY, *(part for part in parts if part)]) + "\n"
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table; columns that end in ``:`` are aligned at their right."""
-    names = [column.removesuffix(":") for column in columns]
-    rules = ["---:" if column.endswith(":") else "---" for column in columns]
-    lines = [names, rules, *([escaped(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def escaped(text: str) -> str:
-    """``text`` for a cell of a Markdown table."""
-    return text.replace("|", r"\|")
-
-
-def plain(text: str) -> str:
-    """Words that hold nothing that Markdown would take for a mark; addresses become links."""
-    words = re.split(r"(https?://[^\s)]+)", text)
-    return "".join(
-        f"<{part}>" if part.startswith("http") else re.sub(r"([*<>])", r"\\\1", part)
-        for part in words
-    )
-
-
-def code(text: Any) -> str:
-    return f"`{text}`"
+    return made | optimizer_pages.pages()
 
 
 # --- the command line
@@ -148,177 +110,6 @@ def kind_of_value(annotation: Any) -> str:
         if annotation == known or known in typing.get_args(annotation):
             return words
     return "text, any number of times"
-
-
-# --- the optimizers
-
-
-def optimizers_page() -> str:
-    rows = []
-    for each in map(catalogue.get, catalogue.names()):
-        rate = each.learning_rate
-        rows.append(
-            (
-                f"[{each.name}]({each.name}.md)",
-                plain(each.title),
-                each.family,
-                "—" if rate is None else f"{rate.default:g}",
-                str(each.slots),
-                "full batch" if each.full_batch else "mini-batch",
-                ", ".join(sorted(each.groups)),
-            )
-        )
-    columns = ("name", "optimizer", "family", "learning rate:", "memory:", "batch", "groups")
-    about = (
-        f"{len(rows)} optimizers. `fallline optimizers` lists them in a terminal, and "
-        "`fallline optimizers NAME` shows one's sheet. The learning rate is the default; the "
-        "memory is what the optimizer keeps, in values per parameter. A full-batch optimizer "
-        "takes the whole training split in every step. `--optimizers` takes names and groups: "
-        f"{listed_groups()}."
-    )
-    return page("The optimizers", about, table(columns, rows), OWN_LOOP)
-
-
-def listed_groups() -> str:
-    counted = [
-        f"{code(group)} ({len(catalogue.names(group))} optimizers)" for group in catalogue.groups()
-    ]
-    return " and ".join([", ".join(counted[:-1]), counted[-1]] if len(counted) > 1 else counted)
-
-
-OWN_LOOP = """\
-## In a JAX loop of your own
-
-Every entry is an Optax gradient transformation. `transformation` takes hyper-parameters as a
-mapping (what is left out is at its default) and options by keyword; values may be traced.
-
-```python
-import jax
-import jax.numpy as jnp
-import optax
-
-from fallline import optimizers
-
-chosen = optimizers.get("adabelief").transformation({"learning_rate": 0.1})
-
-
-def loss(w):
-    return jnp.sum((w - 3.0) ** 2)
-
-
-w = jnp.zeros(2)
-state = chosen.init(w)
-for _ in range(200):
-    updates, state = chosen.update(jax.grad(loss)(w), state, w)
-    w = optax.apply_updates(w, updates)
-print(w)
-```
-
-Where a sheet says that more than the gradient is needed, `update` takes it by keyword: `value` is
-the loss at the parameters, and `value_fn` the loss as a function of them."""
-
-
-def optimizer_page(optimizer: Optimizer) -> str:
-    citation = optimizer.citation
-    notes = ["## Where frameworks and papers differ", plain(optimizer.notes)]
-    return page(
-        plain(optimizer.title),
-        f"Name: {code(optimizer.name)}. Family: {optimizer.family}. Groups: "
-        + ", ".join(code(group) for group in sorted({"all", *optimizer.groups}))
-        + ".",
-        "```text\n" + optimizer.equation.strip("\n") + "\n```",
-        "θ are the parameters, g is the gradient"
-        + (", t the number of the step, from 1." if "ᵗ" in optimizer.equation else "."),
-        *hyperparameters_part(optimizer),
-        *options_part(optimizer),
-        "## What it needs",
-        needs_list(optimizer),
-        *(notes if optimizer.notes else []),
-        "## Try it",
-        "```console\n$ " + example(optimizer) + "\n```",
-        "## Citation",
-        plain(citation.text),
-        f"```bibtex\n{citation.bibtex}\n```",
-        "[All optimizers](index.md)",
-    )
-
-
-def hyperparameters_part(optimizer: Optimizer) -> list[str]:
-    if not optimizer.hyperparameters:
-        return ["It has no hyper-parameters."]
-    rows = []
-    for each in optimizer.hyperparameters:
-        searched = each.range
-        rows.append(
-            (
-                code(each.name),
-                each.symbol,
-                f"{each.default:g}",
-                allowed(each),
-                "" if searched is None else f"{searched.low:g} to {searched.high:g}",
-                "" if searched is None else _SCALES[searched.scale],
-                meaning(each),
-            )
-        )
-    columns = ("name", "symbol", "default:", "allowed", "sensible range", "scale", "meaning")
-    return ["## Hyper-parameters", table(columns, rows)]
-
-
-def allowed(each: HyperParameter) -> str:
-    """The values that a hyper-parameter takes, in words."""
-    bounds = (
-        ("above", each.above),
-        ("at least", each.at_least),
-        ("below", each.below),
-    )
-    told = [f"{word} {bound:g}" for word, bound in bounds if math.isfinite(bound)]
-    return ", ".join(told) or "any"
-
-
-def meaning(each: HyperParameter) -> str:
-    words = plain(each.meaning)
-    if each.only_with is None:
-        return words
-    option, values = each.only_with
-    return f"{words}; only with {code(option)} {' or '.join(code(repr(value)) for value in values)}"
-
-
-def options_part(optimizer: Optimizer) -> list[str]:
-    if not optimizer.options:
-        return []
-    columns = ("name", "default", "choices", "meaning")
-    about = "Choices that shape the compiled program: `options` of `fallline.train`."
-    return ["## Options", about, table(columns, map(option_cells, optimizer.options))]
-
-
-def option_cells(option: Option) -> tuple[str, str, str, str]:
-    choices = ", ".join(code(repr(each)) for each in option.choices) or "a positive whole number"
-    return code(option.name), code(repr(option.default)), choices, plain(option.meaning)
-
-
-def needs_list(optimizer: Optimizer) -> str:
-    slots = optimizer.slots
-    values = "1 value" if slots == 1 else f"{slots or 'no'} values"
-    lines = [
-        f"memory: {values} per parameter, with default options",
-        f"gradients per step: {optimizer.gradients_per_step}",
-        "batch: the whole training split" if optimizer.full_batch else "batch: any size",
-        "besides the gradient: "
-        + (", ".join(code(each) for each in sorted(optimizer.needs)) or "nothing"),
-    ]
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def example(optimizer: Optimizer) -> str:
-    """A command that trains with the optimizer, its first hyper-parameter written out."""
-    words = ["fallline", "train", "digits-mlp", "--optimizer", optimizer.name]
-    rate = optimizer.learning_rate
-    if rate is not None:
-        words += ["--learning-rate", f"{rate.default:g}"]
-    others = [each for each in optimizer.hyperparameters if each is not rate and not each.only_with]
-    if others:
-        words += ["--set", f"{others[0].name}={others[0].default:g}"]
-    return shlex.join(words)
 
 
 # --- the tasks

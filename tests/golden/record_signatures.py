@@ -1,0 +1,75 @@
+"""Records how torch, Keras and torch's further packages call what the dialects name.
+
+    python tests/golden/record_signatures.py CALLS.json
+
+in an environment that has them: torch, keras (with any backend) and pytorch_optimizer. CALLS.json
+is a list of names such as "torch.optim.Adam", as `python tests/golden/record_signatures.py --list`
+prints it in fallline's own environment. Written: signatures.json beside this file, for each call
+the names of its arguments with their defaults (null where there is none, text for what is neither
+number, boolean nor text), and the versions.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+KEPT = Path(__file__).with_name("signatures.json")
+REQUIRED = "required"
+
+
+def listed() -> list[str]:
+    """The calls of all dialects that are not Optax's."""
+    from fallline import optimizers
+
+    found = {
+        each.call
+        for name in optimizers.names()
+        for each in optimizers.get(name).dialects
+        if each.call and each.framework != "optax"
+    }
+    return sorted(found)
+
+
+def signature(call: str) -> dict[str, Any]:
+    """Arguments and defaults of a class, by name."""
+    module, _, name = call.rpartition(".")
+    made = getattr(importlib.import_module(module), name)
+    taken = list(inspect.signature(made.__init__).parameters.values())[1:]
+    return {
+        each.name: plain(each.default)
+        for each in taken
+        if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
+    }
+
+
+def plain(default: Any) -> Any:
+    if default is inspect.Parameter.empty:
+        return REQUIRED
+    if isinstance(default, tuple):
+        return list(default)
+    return default if isinstance(default, bool | int | float | str | None) else str(default)
+
+
+def main(arguments: list[str]) -> None:
+    if arguments == ["--list"]:
+        print(json.dumps(listed()))
+        return
+    calls = json.loads(Path(arguments[0]).read_text("utf-8"))
+    packages = sorted({call.partition(".")[0] for call in calls})
+    found = {
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "calls": {call: signature(call) for call in calls},
+    }
+    lines = ",\n".join(f"  {json.dumps(c)}: {json.dumps(s)}" for c, s in found["calls"].items())
+    versions = json.dumps(found["versions"])
+    KEPT.write_text(f'{{"versions": {versions}, "calls": {{\n{lines}\n}}}}\n', encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

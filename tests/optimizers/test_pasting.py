@@ -1,0 +1,106 @@
+"""Code to paste: it says every value, runs where it can, and owns what a framework does not do."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fallline import optimizers
+from fallline.errors import InputError
+from fallline.optimizers import Dialect, Fixed, Optimizer, pasting
+
+SIGNATURES = Path(__file__).parents[1] / "golden" / "signatures.json"
+DIALECTS = [
+    (entry, each)
+    for entry in optimizers.resolve("all")
+    for each in entry.dialects
+    if each.framework != "paper"
+]
+every_dialect = pytest.mark.parametrize(
+    ("entry", "dialect"), DIALECTS, ids=lambda part: getattr(part, "call", part.name)
+)
+
+
+def test_torch_code_writes_every_value_out() -> None:
+    code = pasting.code(optimizers.get("adam"), "torch", {"learning_rate": 0.003})
+    assert "import torch\n" in code
+    assert "torch.optim.Adam(" in code
+    assert "model.parameters()" in code
+    assert "lr=0.003" in code
+    assert "betas=(0.9, 0.999)" in code
+    assert "eps=1e-08" in code
+
+
+def test_keras_code_owns_up_to_its_form() -> None:
+    code = pasting.code(optimizers.get("adam"), "keras")
+    assert code.startswith("# keras.optimizers.Adam has epsilon_place='uncorrected'")
+
+
+def test_a_lacking_framework_is_told_with_those_that_have_it() -> None:
+    with pytest.raises(InputError, match="keras has no rprop") as caught:
+        pasting.code(optimizers.get("rprop"), "keras")
+    assert "torch" in str(caught.value.hint)
+    with pytest.raises(InputError, match="'pytorch'") as caught:
+        pasting.code(optimizers.get("rprop"), "pytorch")
+    assert "torch" in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("name", ["adam", "rmsprop:torch", "sgd+cosine"])
+def test_code_of_ours_makes_the_same_steps(name: str) -> None:
+    entry = optimizers.get(name)
+    held: dict[str, Any] = {}
+    exec(pasting.code(entry, "fallline", {"learning_rate": 0.25}), held)
+    assert updated(held["tx"], entry) == updated(
+        entry.transformation({"learning_rate": 0.25}), entry
+    )
+
+
+def updated(rule: Any, entry: Optimizer) -> list[float]:
+    params = np.array([1.0, -2.0], np.float32)
+    extra = {"total_steps": 10} if "total_steps" in entry.needs else {}
+    updates, _ = rule.update(np.array([0.5, 3.0], np.float32), rule.init(params), params, **extra)
+    return np.asarray(updates).tolist()
+
+
+@every_dialect
+def test_code_is_python_and_calls_what_it_says(entry: Optimizer, dialect: Dialect) -> None:
+    code = pasting.code(entry, dialect.framework)
+    calls = [
+        ast.unparse(node.func) for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)
+    ]
+    assert entry.dialect(dialect.framework).call in calls
+
+
+def taken(dialect: Dialect) -> dict[str, Any]:
+    """What the framework's call takes, with its defaults; ``"required"`` where it has none."""
+    if dialect.framework != "optax":
+        return json.loads(SIGNATURES.read_text("utf-8"))["calls"][dialect.call]
+    module, _, name = dialect.call.rpartition(".")
+    found = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    return {
+        each.name: "required" if each.default is each.empty else each.default
+        for each in found.values()
+    }
+
+
+@every_dialect
+def test_arguments_and_defaults_are_those_of_the_framework(
+    entry: Optimizer, dialect: Dialect
+) -> None:
+    has = taken(dialect)
+    assert set(dialect.arguments) <= set(has)
+    ours = {**entry.defaults, **entry.option_defaults, **dialect.defaults, **dialect.options}
+    for name, argument in dialect.arguments.items():
+        theirs = has[name]
+        if isinstance(argument, Fixed) or theirs in ("required", None):
+            continue
+        given = ours[argument] if isinstance(argument, str) else [ours[each] for each in argument]
+        theirs = list(theirs) if isinstance(theirs, tuple) else theirs
+        assert given == theirs, f"{dialect.call}: {name} is {theirs} there, {given} in the sheet"
