@@ -113,8 +113,6 @@ def grokfast(params: list[Any], memory: dict[str, Any], **settings: float) -> No
     import torch
 
     model = torch.nn.ParameterList(params)
-    for own_one, parameter in zip(model, params, strict=True):
-        own_one.grad = parameter.grad
     if "grads" not in memory:
         # It starts its average with the gradients themselves, which it would then change as well.
         memory["grads"] = {name: p.grad.clone() for name, p in model.named_parameters()}
@@ -130,52 +128,80 @@ BEFORE: dict[str, Callable[..., None]] = {
 }
 
 
+class Point:
+    """The peer's two parameters, at the problem."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        import torch
+
+        self.problem = problem
+        self.params = [torch.nn.Parameter(part) for part in self.parts(problem["x0"])]
+
+    @staticmethod
+    def parts(values: Any) -> list[Any]:
+        """Seventeen values as W and b."""
+        import torch
+
+        return [torch.tensor(values[:12].reshape(4, 3).copy()), torch.tensor(values[12:].copy())]
+
+    @staticmethod
+    def joined(parts: list[Any]) -> Any:
+        import numpy as np
+
+        return np.concatenate([part.detach().numpy().ravel() for part in parts])
+
+    def evaluated(self) -> Any:
+        """Set the gradient; the loss."""
+        import numpy as np
+        import torch
+
+        a, c, w, p = (self.problem[name] for name in "acwp")
+        x = self.joined(self.params)
+        gradient = self.parts(a * x + c * w * np.cos(w * x + p))
+        for parameter, part in zip(self.params, gradient, strict=True):
+            parameter.grad = part
+        return torch.tensor(np.sum(a * x * x / 2 + c * np.sin(w * x + p)))
+
+    def hessian(self) -> list[Any]:
+        """The Hessian's diagonal."""
+        import numpy as np
+
+        a, c, w, p = (self.problem[name] for name in "acwp")
+        return self.parts(a - c * w**2 * np.sin(w * self.joined(self.params) + p))
+
+
+def judged(optimizer: Any, point: Point) -> Any:
+    """The parameters that the optimizer is judged by."""
+    if hasattr(optimizer, "eval"):
+        optimizer.eval()
+        return point.joined(point.params)
+    return point.joined([optimizer.state[parameter]["ax"] for parameter in point.params])
+
+
 def trajectory(case: Case, problem: dict[str, Any]) -> list[tuple[int, list[float]]]:
     """The parameters after each step of STEPS."""
     import numpy as np
-    import torch
 
-    a, c, w, p, x0 = (problem[name] for name in ("a", "c", "w", "p", "x0"))
-    parts = (slice(0, 12), (4, 3)), (slice(12, 17), (5,))
-    params = [torch.nn.Parameter(torch.tensor(x0[s].reshape(shape).copy())) for s, shape in parts]
-    optimizer = built(case, params)
+    point = Point(problem)
+    optimizer = built(case, point.params)
     memory: dict[str, Any] = {}
-
-    def position() -> np.ndarray:
-        return np.concatenate([parameter.detach().numpy().ravel() for parameter in params])
-
-    def split(values: np.ndarray) -> list[torch.Tensor]:
-        return [torch.tensor(values[s].reshape(shape).copy()) for s, shape in parts]
-
-    def evaluated() -> torch.Tensor:
-        x = position()
-        for parameter, grad in zip(params, split(a * x + c * w * np.cos(w * x + p)), strict=True):
-            parameter.grad = grad
-        return torch.tensor(np.sum(a * x * x / 2 + c * np.sin(w * x + p)))
-
-    def judged() -> np.ndarray:
-        if hasattr(optimizer, "eval"):
-            optimizer.eval()
-            return position()
-        return np.concatenate([optimizer.state[one]["ax"].numpy().ravel() for one in params])
-
     held = []
     for step in range(1, STEPS[-1] + 1):
         if hasattr(optimizer, "train"):
             optimizer.train()
-        evaluated()
-        extra: dict[str, Any] = {"closure": evaluated} if case.closure else {}
-        if case.hessian_every and step % case.hessian_every == 1 % case.hessian_every:
+        point.evaluated()
+        extra: dict[str, Any] = {"closure": point.evaluated} if case.closure else {}
+        if case.hessian_every and (step - 1) % case.hessian_every == 0:
             # Some peers take a state that holds a Hessian for one that is complete.
             for group in optimizer.param_groups:
                 optimizer.init_group(group)
-            x = position()
-            extra["hessian"] = split(a - c * w**2 * np.sin(w * x + p))
+            extra["hessian"] = point.hessian()
         if case.before:
-            BEFORE[case.before[0]](params, memory, **case.before[1])
+            BEFORE[case.before[0]](point.params, memory, **case.before[1])
         optimizer.step(**extra)
         if step in STEPS:
-            held.append((step, (judged() if case.judged else position()).tolist()))
+            x = judged(optimizer, point) if case.judged else point.joined(point.params)
+            held.append((step, x.tolist()))
     if not np.isfinite([values for _, values in held]).all():
         raise ArithmeticError("its parameters do not stay finite")
     return held
