@@ -89,7 +89,8 @@ ADAMS = {
     "grams": Case(
         "pytorch_optimizer Grams",
         {"lr": 0.02, "betas": [0.1, 0.999], **DECAY},
-        note="the peer's first beta is the weight of the new gradient; 0.1 is the paper's 0.9",
+        note="the peer's first beta is the weight of the new gradient: 0.1 stands for the paper's 0.9,"
+        " but it corrects by 1 - 0.1^t, and the second moment by the root of its correction",
     ),
     "focus": more("FOCUS", lr=0.01, **DECAY),
     "laprop_decay": more("LaProp", lr=0.02, betas=[0.8, 0.99], **DECAY),
