@@ -89,7 +89,7 @@ ADAMS = {
     "grams": Case(
         "pytorch_optimizer Grams",
         {"lr": 0.02, "betas": [0.1, 0.999], **DECAY},
-        note="the peer's first beta is the weight of the new gradient: 0.1 stands for the paper's 0.9,"
+        note="the peer's first beta is the weight of the new gradient: 0.1 for the paper's 0.9,"
         " but it corrects by 1 - 0.1^t, and the second moment by the root of its correction",
     ),
     "focus": more("FOCUS", lr=0.01, **DECAY),
@@ -106,13 +106,19 @@ ADAMS = {
     "simplified_ademamix": more("SimplifiedAdEMAMix", lr=0.002, alpha=5.0),
     "yogi_settings": more("Yogi", lr=0.05, betas=[0.8, 0.99], initial_accumulator=0.1, eps=1e-2),
     "amsbound": more("AdaBound", lr=0.01, final_lr=0.05, gamma=0.01, ams_bound=True),
-    "ranger": more("Ranger", lr=0.05, k=3, degenerated_to_sgd=True),
+    "ranger": Case(
+        "pytorch_optimizer Ranger",
+        {"lr": 0.05, "k": 3, "degenerated_to_sgd": True},
+        note="without degenerated_to_sgd the peer goes uphill until it rectifies",
+    ),
     "ranger21": more("Ranger21", num_iterations=60, lr=0.05),
     "grokfast_adamw": more("GrokFastAdamW", lr=0.02, **DECAY),
     "lamb_clipless": more("Lamb", lr=0.02, max_grad_norm=0.0, grad_averaging=False),
     "novograd_averaging": more("NovoGrad", lr=0.02, grad_averaging=True, **DECAY),
-    "adafactor_first_moment": more(
-        "AdaFactor", lr=0.02, relative_step=False, momentum_dtype="float64", **DECAY
+    "adafactor_first_moment": Case(
+        "pytorch_optimizer AdaFactor",
+        {"lr": 0.02, "relative_step": False, "momentum_dtype": "float64", **DECAY},
+        note="the peer's scale_parameter is the wrong way round: true, it does not scale",
     ),
     "came": more("CAME", lr=0.01, **DECAY),
     "tiger": more("Tiger", lr=0.01),
