@@ -13,6 +13,8 @@ OURS = "fallline"
 TARGETS = ("torch", "keras", "optax", OURS)
 _VARIABLE = {"torch": "optimizer", "keras": "optimizer", "optax": "tx"}
 _MODELS = {"torch": "model.parameters()"}
+WIDTH = 88
+"""Characters of a line of code, above which its arguments get lines of their own."""
 
 
 def code(
@@ -42,23 +44,35 @@ def code(
         f"{name}={_written(argument, {**values, **chosen})}"
         for name, argument in dialect.arguments.items()
     ]
-    made = f"{_VARIABLE[target]} = {dialect.call}({', '.join(given)})"
+    made = _called(f"{_VARIABLE[target]} = {dialect.call}", given)
     return "\n".join([*lines, f"import {package}", "", made])
 
 
 def _ours(optimizer: Optimizer, values: Mapping[str, float], chosen: Mapping[str, Static]) -> str:
-    settings = ", ".join(f"{name!r}: {value!r}" for name, value in values.items())
-    forms = "".join(
-        f", {name}={value!r}"
+    settings = [f"{name!r}: {value!r}" for name, value in values.items()]
+    forms = [
+        f"{name}={value!r}"
         for name, value in chosen.items()
         if value != optimizer.option_defaults[name]
+    ]
+    made = _called(
+        f"tx = optimizers.get({optimizer.name!r}).transformation",
+        [_called("", settings, "{}"), *forms],
     )
-    made = f"tx = optimizers.get({optimizer.name!r}).transformation({{{settings}}}{forms})"
     lines = ["# an Optax transformation", "from fallline import optimizers", "", made]
     if optimizer.needs:
         asked = ", ".join(f"{name}=..." for name in sorted(optimizer.needs))
         lines.append(f"# updates, state = tx.update(grads, state, params, {asked})")
     return "\n".join(lines)
+
+
+def _called(before: str, arguments: list[str], marks: str = "()") -> str:
+    """A call in one line, or with a line for each argument where that is too long."""
+    line = f"{before}{marks[0]}{', '.join(arguments)}{marks[1]}"
+    if len(line) <= WIDTH or not arguments:
+        return line
+    indented = ("    " + each.replace("\n", "\n    ") + "," for each in arguments)
+    return "\n".join([f"{before}{marks[0]}", *indented, marks[1]])
 
 
 def _warnings(
