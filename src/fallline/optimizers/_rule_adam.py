@@ -92,8 +92,13 @@ def scale_by_adam(
     return optax.GradientTransformation(_begin, update)
 
 
-def scale_by_amsgrad(beta_1: Any, beta_2: Any, epsilon: Any) -> optax.GradientTransformation:
-    """AMSGrad: Adam with the largest average of squares so far, corrected after the maximum."""
+def scale_by_amsgrad(
+    beta_1: Any, beta_2: Any, epsilon: Any, *, correction: str, place: str, float32: bool
+) -> optax.GradientTransformation:
+    """AMSGrad: Adam with the largest average of squares so far.
+
+    ``correction``: of the bias ``"after"`` the maximum, ``"before"`` it, or ``"none"``.
+    """
 
     def init(params: optax.Params) -> LargestState:
         return LargestState(*_begin(params), zeros(params))
@@ -105,8 +110,16 @@ def scale_by_amsgrad(beta_1: Any, beta_2: Any, epsilon: Any) -> optax.GradientTr
         count = state.steps + 1
         mu = averaged(state.mu, grads, beta_1)
         nu = averaged_square(state.nu, grads, beta_2)
-        largest = jax.tree.map(jnp.maximum, state.largest, nu)
-        updates = _ratio(mu, largest, *_corrections(beta_1, beta_2, count), epsilon, "outside")
+        first, second = _corrections(beta_1, beta_2, count, float32=float32)
+        if correction == "none":
+            first, second = jnp.ones_like(first), jnp.ones_like(second)
+        seen = nu
+        if correction == "before":
+            inverse = 1 / second
+            seen = jax.tree.map(lambda v: v * inverse, nu)
+            second = jnp.ones_like(second)
+        largest = jax.tree.map(jnp.maximum, state.largest, seen)
+        updates = _ratio(mu, largest, first, second, epsilon, place)
         return updates, LargestState(count, mu, nu, largest)
 
     return optax.GradientTransformation(init, update)
@@ -170,6 +183,28 @@ def scale_by_nadam(
         return updates, NadamState(count, product, mu, nu)
 
     return optax.GradientTransformation(init, update)
+
+
+def scale_by_steady_nadam(
+    beta_1: Any, beta_2: Any, epsilon: Any, *, float32: bool
+) -> optax.GradientTransformation:
+    """Nadam whose momentum is ``beta_1`` in every step, as in Optax."""
+
+    def update(
+        grads: optax.Updates, state: MomentsState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, MomentsState]:
+        del params
+        count = state.steps + 1
+        mu = averaged(state.mu, grads, beta_1)
+        nu = averaged_square(state.nu, grads, beta_2)
+        first, second = _corrections(beta_1, beta_2, count, float32=float32)
+        next_first, _ = _corrections(beta_1, beta_2, count + 1, float32=float32)
+        of_average, of_gradient = beta_1 / next_first, (1 - beta_1) / first
+        ahead = jax.tree.map(lambda m, g: of_average * m + of_gradient * g, mu, grads)
+        one = jnp.ones_like(second)
+        return _ratio(ahead, nu, one, second, epsilon, "outside"), MomentsState(count, mu, nu)
+
+    return optax.GradientTransformation(_begin, update)
 
 
 def bounded_adam(

@@ -1,13 +1,24 @@
-"""Adam and its kin: adam, adamw, amsgrad, adamax, nadam, adabound, adabelief, eadam, adam_atan2."""
+"""Adam and its kin: adam, adamw, amsgrad, adamax, nadam; more in ``_adam_denominators``."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import optax
 
+from fallline.optimizers import _dialects_adam as dialects
 from fallline.optimizers import _rule_adam as rules
 from fallline.optimizers import citations
+from fallline.optimizers._adam_denominators import ENTRIES as OTHER_DENOMINATORS
+from fallline.optimizers._adam_parts import (
+    AVERAGES,
+    BESIDE,
+    BETAS,
+    FAMILY,
+    KEPT_MEAN,
+    KEPT_SQUARE,
+)
 from fallline.optimizers._parameters import (
     DECAY,
     STUDIES,
@@ -20,13 +31,6 @@ from fallline.optimizers._parameters import (
 from fallline.optimizers.spec import HyperParameter, Optimizer, Option
 from fallline.spaces import Range
 
-FAMILY = "adam"
-
-_BETAS = (
-    share("beta_1", 0.9, "β₁", "share of the average gradient that is kept", 0.5),
-    share("beta_2", 0.999, "β₂", "share of the average of squares that is kept", 0.9),
-)
-_AVERAGES = "m ← β₁ m + (1-β₁) g,   m̂ = m / (1-β₁ᵗ)\nv ← β₂ v + (1-β₂) g²,   v̂ = v / (1-β₂ᵗ)\n"
 _EPSILON_PLACE = Option(
     "epsilon_place",
     "outside",
@@ -62,10 +66,25 @@ def adam(
 
 
 def amsgrad(
-    *, learning_rate: Any, beta_1: Any, beta_2: Any, epsilon: Any
+    *,
+    learning_rate: Any,
+    beta_1: Any,
+    beta_2: Any,
+    epsilon: Any,
+    correction: str,
+    epsilon_place: str,
+    betas: str,
 ) -> optax.GradientTransformationExtraArgs:
     """AMSGrad."""
-    return chained(learning_rate, rules.scale_by_amsgrad(beta_1, beta_2, epsilon))
+    rule = rules.scale_by_amsgrad(
+        beta_1,
+        beta_2,
+        epsilon,
+        correction=correction,
+        place=epsilon_place,
+        float32=betas == "float32",
+    )
+    return chained(learning_rate, rule)
 
 
 def adamax(
@@ -91,80 +110,75 @@ def nadam(
     beta_2: Any,
     epsilon: Any,
     momentum_decay: Any,
+    warm_up: bool,
     betas: str,
 ) -> optax.GradientTransformationExtraArgs:
     """Nadam."""
-    rule = rules.scale_by_nadam(beta_1, beta_2, epsilon, momentum_decay, float32=betas == "float32")
+    float32 = betas == "float32"
+    if warm_up:
+        rule = rules.scale_by_nadam(beta_1, beta_2, epsilon, momentum_decay, float32=float32)
+    else:
+        rule = rules.scale_by_steady_nadam(beta_1, beta_2, epsilon, float32=float32)
     return chained(learning_rate, rule)
-
-
-def adabound(
-    *,
-    learning_rate: Any,
-    beta_1: Any,
-    beta_2: Any,
-    epsilon: Any,
-    final_lr: Any,
-    gamma: Any,
-) -> optax.GradientTransformationExtraArgs:
-    """AdaBound."""
-    rule = rules.bounded_adam(learning_rate, beta_1, beta_2, epsilon, final_lr, gamma)
-    return optax.with_extra_args_support(rule)
-
-
-def adabelief(
-    *, learning_rate: Any, beta_1: Any, beta_2: Any, epsilon: Any
-) -> optax.GradientTransformationExtraArgs:
-    """AdaBelief."""
-    return chained(learning_rate, rules.scale_by_belief(beta_1, beta_2, epsilon))
-
-
-def eadam(
-    *, learning_rate: Any, beta_1: Any, beta_2: Any, epsilon: Any
-) -> optax.GradientTransformationExtraArgs:
-    """EAdam."""
-    return chained(learning_rate, rules.scale_by_eadam(beta_1, beta_2, epsilon))
-
-
-def adam_atan2(
-    *, learning_rate: Any, beta_1: Any, beta_2: Any
-) -> optax.GradientTransformationExtraArgs:
-    """Adam-atan2."""
-    return chained(learning_rate, rules.scale_by_angle(beta_1, beta_2))
 
 
 ADAM = Optimizer(
     name="adam",
     title="Adam",
     family=FAMILY,
-    equation=f"{_AVERAGES}θ ← θ - α m̂ / (√v̂ + ε)",
+    equation=f"{AVERAGES}θ ← θ - α m̂ / (√v̂ + ε)",
     citation=citations.KINGMA,
-    hyperparameters=(learning_rate(0.001, 1e-6, 1e0), *_BETAS, epsilon(1e-8), WEIGHT_DECAY),
+    hyperparameters=(
+        learning_rate(
+            0.001,
+            3e-6,
+            1.2,
+            meaning="length of the step; the range is the middle 95 % of the source's prior",
+            source=citations.SIVAPRASAD,
+        ),
+        BETAS[0],
+        share("beta_2", 0.999, "β₂", KEPT_SQUARE, 0.9, 0.99999, source=citations.SIVAPRASAD),
+        replace(BESIDE, source=citations.SIVAPRASAD),
+        WEIGHT_DECAY,
+    ),
     options=(_EPSILON_PLACE, _ROUNDED, DECAY),
     build=adam,
     slots=2,
     groups=STUDIES,
     notes=(
         "The form of the paper and of torch. Keras: ε = 1e-7 with epsilon_place='uncorrected' and "
-        "betas='float32'."
+        "betas='float32'. Where ε outweighs √v̂ this is momentum with the learning rate α/ε, hence "
+        "a search over the ratio (Choi et al. 2019, arXiv:1910.05446)."
     ),
+    dialects=dialects.ADAM,
 )
 ADAMW = Optimizer(
     name="adamw",
     title="AdamW",
     family=FAMILY,
-    equation=f"{_AVERAGES}θ ← θ - α (m̂ / (√v̂ + ε) + λ θ)",
+    equation=f"{AVERAGES}θ ← θ - α (m̂ / (√v̂ + ε) + λ θ)",
     citation=citations.LOSHCHILOV,
     hyperparameters=(
-        learning_rate(0.001, 1e-6, 1e0),
-        *_BETAS,
-        epsilon(1e-8),
+        learning_rate(
+            0.001,
+            1e-6,
+            1e0,
+            meaning=(
+                "length of the step; the range is the source's, 1e-4 to 1e-2, and two decades more "
+                "to either side"
+            ),
+            source=citations.DAHL,
+        ),
+        share("beta_1", 0.9, "β₁", KEPT_MEAN, 0.5, 0.98, source=citations.DAHL),
+        BETAS[1],
+        BESIDE,
         HyperParameter(
             "weight_decay",
             0.01,
             "λ",
             "pull of the weights towards zero, per unit of the learning rate",
-            Range(1e-5, 1e0),
+            Range(5e-3, 1e0),
+            citations.DAHL,
             at_least=0.0,
         ),
     ),
@@ -176,20 +190,34 @@ ADAMW = Optimizer(
         "it by the schedule alone. Default λ: torch 0.01 (here), Keras 0.004, Optax 0.0001. Every "
         "parameter decays, biases too."
     ),
+    dialects=dialects.ADAMW,
 )
 AMSGRAD = Optimizer(
     name="amsgrad",
     title="AMSGrad",
     family=FAMILY,
-    equation=f"{_AVERAGES}n ← max(n, v),   n̂ = n / (1-β₂ᵗ)\nθ ← θ - α m̂ / (√n̂ + ε)",
+    equation=f"{AVERAGES}n ← max(n, v),   n̂ = n / (1-β₂ᵗ)\nθ ← θ - α m̂ / (√n̂ + ε)",
     citation=citations.REDDI,
-    hyperparameters=(learning_rate(0.001, 1e-6, 1e0), *_BETAS, epsilon(1e-8)),
+    hyperparameters=(learning_rate(0.001, 1e-6, 1e0), *BETAS, BESIDE),
+    options=(
+        Option(
+            "correction",
+            "after",
+            ("after", "before", "none"),
+            "bias is corrected after the maximum is taken (torch, Keras), before it (Optax), or "
+            "not at all, in m neither (paper)",
+        ),
+        _EPSILON_PLACE,
+        _ROUNDED,
+    ),
     build=amsgrad,
     slots=3,
     notes=(
         "The form of torch: the maximum of the uncorrected averages is corrected. Optax takes the "
-        "maximum of the corrected ones; the paper corrects nothing."
+        "maximum of the corrected ones, where the first gradients weigh fully and for ever; the "
+        "paper corrects nothing."
     ),
+    dialects=dialects.AMSGRAD,
 )
 ADAMAX = Optimizer(
     name="adamax",
@@ -197,7 +225,11 @@ ADAMAX = Optimizer(
     family=FAMILY,
     equation="m ← β₁ m + (1-β₁) g\nu ← max(β₂ u, |g|)\nθ ← θ - α / (1-β₁ᵗ) · m / (u + ε)",
     citation=citations.KINGMA,
-    hyperparameters=(learning_rate(0.002, 1e-6, 1e0), *_BETAS, epsilon(1e-8)),
+    hyperparameters=(
+        learning_rate(0.002, 1e-6, 1e0),
+        *BETAS,
+        epsilon(1e-8, per_learning_rate=True),
+    ),
     options=(
         Option(
             "epsilon_place",
@@ -215,6 +247,7 @@ ADAMAX = Optimizer(
         "paper and torch 0.002, Keras 0.001. torch: epsilon_place='inside'. Keras: ε = 1e-7, "
         "betas='float32'."
     ),
+    dialects=dialects.ADAMAX,
 )
 NADAM = Optimizer(
     name="nadam",
@@ -228,8 +261,8 @@ NADAM = Optimizer(
     citation=citations.DOZAT,
     hyperparameters=(
         learning_rate(0.001, 1e-6, 1e0),
-        *_BETAS,
-        epsilon(1e-8),
+        *BETAS,
+        BESIDE,
         HyperParameter(
             "momentum_decay",
             0.004,
@@ -237,9 +270,18 @@ NADAM = Optimizer(
             "how fast the momentum warms up from β₁/2 to β₁",
             Range(1e-4, 1e0),
             at_least=0.0,
+            only_with=("warm_up", (True,)),
         ),
     ),
-    options=(_ROUNDED,),
+    options=(
+        Option(
+            "warm_up",
+            True,
+            (True, False),
+            "μₜ grows from β₁/2 to β₁ (paper, torch, Keras), or is β₁ in every step (Optax)",
+        ),
+        _ROUNDED,
+    ),
     build=nadam,
     slots=2,
     groups=STUDIES,
@@ -247,90 +289,6 @@ NADAM = Optimizer(
         "ψ = 0.004 is the paper's and torch's warm-up; Keras has ψ = 1 with ε = 1e-7 and "
         "betas='float32'. Learning rate: Keras 0.001, torch 0.002. Optax's Nadam has no warm-up."
     ),
+    dialects=dialects.NADAM,
 )
-ADABOUND = Optimizer(
-    name="adabound",
-    title="AdaBound",
-    family=FAMILY,
-    equation=(
-        "m ← β₁ m + (1-β₁) g,   v ← β₂ v + (1-β₂) g²\n"
-        "l = α_f (1 - 1/(γ t + 1)),   u = α_f (1 + 1/(γ t))\n"
-        "η = clip(α √(1-β₂ᵗ) / (1-β₁ᵗ) / (√v + ε), l, u)\nθ ← θ - η m"
-    ),
-    citation=citations.LUO,
-    hyperparameters=(
-        learning_rate(0.001, 1e-6, 1e0, meaning="length of the step while it is Adam"),
-        *_BETAS,
-        epsilon(1e-8),
-        HyperParameter(
-            "final_lr",
-            0.1,
-            "α_f",
-            "learning rate of the SGD that it turns into",
-            Range(1e-4, 1e1),
-            above=0.0,
-        ),
-        HyperParameter(
-            "gamma", 1e-3, "γ", "how fast the bounds close in", Range(1e-5, 1e-1), above=0.0
-        ),
-    ),
-    build=adabound,
-    slots=2,
-    groups=STUDIES,
-    notes=(
-        "The form of the authors' code, with ε beside the uncorrected root. α_f does not follow α: "
-        "their code scales it by a schedule alone, so a search over α leaves the SGD of the end as "
-        "it is. After 1/γ steps α_f matters more than α; search it too in long trainings."
-    ),
-)
-ADABELIEF = Optimizer(
-    name="adabelief",
-    title="AdaBelief",
-    family=FAMILY,
-    equation=(
-        "m ← β₁ m + (1-β₁) g,   m̂ = m / (1-β₁ᵗ)\n"
-        "s ← β₂ s + (1-β₂) (g - m)² + ε,   ŝ = s / (1-β₂ᵗ)\nθ ← θ - α m̂ / (√ŝ + ε)"
-    ),
-    citation=citations.ZHUANG,
-    hyperparameters=(learning_rate(0.001, 1e-6, 1e0), *_BETAS, epsilon(1e-16)),
-    build=adabelief,
-    slots=2,
-    groups=STUDIES,
-    notes=(
-        "The form of the authors' code without rectification; ε = 1e-16 as they recommend for "
-        "image classification. torch users often know ε = 1e-8 and more conservative steps."
-    ),
-)
-EADAM = Optimizer(
-    name="eadam",
-    title="EAdam",
-    family=FAMILY,
-    equation=(
-        "m ← β₁ m + (1-β₁) g,   m̂ = m / (1-β₁ᵗ)\n"
-        "v ← β₂ v + (1-β₂) g² + ε,   v̂ = v / (1-β₂ᵗ)\nθ ← θ - α m̂ / √v̂"
-    ),
-    citation=citations.YUAN,
-    hyperparameters=(learning_rate(0.001, 1e-6, 1e0), *_BETAS, epsilon(1e-8)),
-    build=eadam,
-    slots=2,
-    groups=STUDIES,
-    notes="ε gathers in v, up to ε/(1-β₂): small gradients move less than with Adam.",
-)
-ADAM_ATAN2 = Optimizer(
-    name="adam_atan2",
-    title="Adam-atan2 (no ε)",
-    family=FAMILY,
-    equation=f"{_AVERAGES}θ ← θ - α atan2(m̂, √v̂)",
-    citation=citations.EVERETT,
-    hyperparameters=(learning_rate(0.001, 1e-6, 1e0), *_BETAS),
-    build=adam_atan2,
-    slots=2,
-    groups=STUDIES,
-    notes=(
-        "Adam with its additional hyper-parameter ε removed. The step does not change when the "
-        "loss is multiplied by a constant, and is at most α π/2. For m̂ = √v̂ it is π/4 of Adam's; "
-        "some implementations multiply by 4/π, which only rescales α."
-    ),
-)
-
-ENTRIES = (ADAM, ADAMW, AMSGRAD, ADAMAX, NADAM, ADABOUND, ADABELIEF, EADAM, ADAM_ATAN2)
+ENTRIES = (ADAM, ADAMW, AMSGRAD, ADAMAX, NADAM, *OTHER_DENOMINATORS)

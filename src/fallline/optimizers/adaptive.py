@@ -6,8 +6,17 @@ from typing import Any
 
 import optax
 
+from fallline.optimizers import _dialects_adaptive as dialects
 from fallline.optimizers import citations
-from fallline.optimizers._parameters import STUDIES, chained, epsilon, learning_rate, share
+from fallline.optimizers._parameters import (
+    STUDIES,
+    VELOCITY,
+    chained,
+    epsilon,
+    learning_rate,
+    share,
+    with_velocity,
+)
 from fallline.optimizers._rule_roots import scale_by_centred_root, scale_by_root_of_sum
 from fallline.optimizers.spec import HyperParameter, Optimizer, Option
 from fallline.spaces import Range
@@ -46,6 +55,7 @@ def rmsprop(
     epsilon_place: str,
     centered: bool,
     with_momentum: bool,
+    velocity: str,
 ) -> optax.GradientTransformationExtraArgs:
     """RMSprop: the gradient over the root of the running average of its squares."""
     inside = epsilon_place == "inside"
@@ -54,7 +64,7 @@ def rmsprop(
     else:
         rule = optax.scale_by_rms(rho, epsilon, eps_in_sqrt=inside)
     if with_momentum:
-        rule = optax.chain(rule, optax.trace(momentum))
+        return with_velocity(learning_rate, optax.trace(momentum), velocity, rule)
     return chained(learning_rate, rule)
 
 
@@ -65,7 +75,13 @@ ADAGRAD = Optimizer(
     equation="s ← s + g²,   s starts at s₀\nθ ← θ - α g / √(s + ε)",
     citation=citations.DUCHI,
     hyperparameters=(
-        learning_rate(0.01, 1e-5, 1e1),
+        learning_rate(
+            0.01,
+            4e-5,
+            2.3,
+            meaning="length of the step; the range is the middle 95 % of the source's prior",
+            source=citations.SIVAPRASAD,
+        ),
         HyperParameter(
             "initial_accumulator",
             0.1,
@@ -85,6 +101,7 @@ ADAGRAD = Optimizer(
         "the root (epsilon_place='outside'), α = 0.01. Here Keras's form with torch's α, which "
         "lies nearer to where Adagrad works well."
     ),
+    dialects=dialects.ADAGRAD,
 )
 ADADELTA = Optimizer(
     name="adadelta",
@@ -104,6 +121,7 @@ ADADELTA = Optimizer(
         "The paper has no learning rate: that is α = 1, the default of torch and here. Keras's "
         "default is 0.001, which hardly moves. Paper and torch take ε = 1e-6."
     ),
+    dialects=dialects.ADADELTA,
 )
 RMSPROP = Optimizer(
     name="rmsprop",
@@ -134,6 +152,7 @@ RMSPROP = Optimizer(
         _EPSILON_PLACE,
         Option("centered", False, (False, True), "subtract the squared mean gradient"),
         Option("with_momentum", False, (False, True), "a velocity of the scaled gradients"),
+        VELOCITY,
     ),
     build=rmsprop,
     slots=1,
@@ -144,6 +163,7 @@ RMSPROP = Optimizer(
         "array of the parameters' size. The variance s - a² is kept from falling below zero, "
         "where rounding would make the root NaN."
     ),
+    dialects=dialects.RMSPROP,
 )
 
 ENTRIES = (ADAGRAD, ADADELTA, RMSPROP)

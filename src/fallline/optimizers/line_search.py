@@ -12,6 +12,7 @@ import optax
 from fallline.optimizers import _rule_line_search as rule
 from fallline.optimizers import citations
 from fallline.optimizers._parameters import STUDIES, learning_rate
+from fallline.optimizers.dialects import Dialect
 from fallline.optimizers.spec import HyperParameter, Optimizer, Option
 from fallline.spaces import Range
 
@@ -80,6 +81,15 @@ GD_EXACT = Optimizer(
         "8 on a network, each a forward pass over the data. If no decrease can be measured the "
         "parameters stay. The state counts the evaluations of the last step."
     ),
+    dialects=(
+        Dialect(
+            framework="paper",
+            form=(
+                "steepest descent with the exact minimiser along the line; how it is found is left "
+                "open, and where there are several minima the nearest is meant here"
+            ),
+        ),
+    ),
 )
 GD_BACKTRACKING = Optimizer(
     name="gd_backtracking",
@@ -120,7 +130,16 @@ GD_BACKTRACKING = Optimizer(
     notes=(
         "The search begins at α in every step, and costs a forward pass over the data per trial. "
         "If no trial decreases the loss enough the parameters stay. The state counts the trials "
-        "of the last step."
+        "of the last step. Optax has the search as a part: optax.chain(optax.sgd(1.0), "
+        "optax.scale_by_backtracking_linesearch(...)), which begins at a multiple of the last "
+        "step's length."
+    ),
+    dialects=(
+        Dialect(
+            framework="paper",
+            defaults={"c1": 0.5},
+            form="halves the length until the decrease is half of what the slope promises",
+        ),
     ),
 )
 
