@@ -65,6 +65,12 @@ def test_full_batch_optimizers_are_apart_with_all_examples_as_their_batch() -> N
     assert [group.batch_size for group in made] == [32, SMALL.train_examples]
 
 
+def test_demanding_optimizers_have_programs_of_their_own() -> None:
+    made = _groups(SMALL, names=("sgd", "sgd+sam", "adam", "shampoo"))
+    assert _names(made) == [("sgd", "adam"), ("sgd+sam",), ("shampoo",)]
+    assert "not like the others'" in made[1].reason
+
+
 def test_a_batch_is_never_more_than_the_examples() -> None:
     (group,) = _groups(SMALL, names=("adam",), batch_size=5_000)
     assert group.batch_size == SMALL.train_examples

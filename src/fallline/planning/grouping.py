@@ -64,12 +64,8 @@ def groups(
             continue
         batch = size.train_examples if full_batch else min(batch_size, size.train_examples)
         steps = -(-size.train_examples // batch)
-        if not machine.maps_runs:
-            shared, reason = False, "runs side by side would compute every branch"
-        else:
-            run_steps = runs_per_optimizer * len(members) * epochs * steps
-            shared, reason = _shares(size.parameters, run_steps / machine.devices, len(members))
-        for part in [members] if shared else [[each] for each in members]:
+        run_steps = runs_per_optimizer * epochs * steps / machine.devices
+        for part, reason in _parts(members, size.parameters, run_steps, machine):
             seconds = epoch_seconds(size, batch, steps, part)
             runs = runs_per_optimizer * len(part)
             placed = layout(
@@ -78,6 +74,31 @@ def groups(
             names = tuple(each.name for each in part)
             made.append(Group(names, batch, placed, runs, epochs * seconds, reason))
     return made
+
+
+def _parts(
+    members: Sequence[Optimizer], parameters: int, run_steps: float, machine: Machine
+) -> list[tuple[list[Optimizer], str]]:
+    """Which of ``members`` share a program, and why; each takes ``run_steps`` on a device."""
+    if not machine.maps_runs:
+        return [([each], "runs side by side would compute every branch") for each in members]
+    apart = [each for each in members if _demanding(each)]
+    alike = [each for each in members if each not in apart]
+    found = []
+    if alike:
+        shared, reason = _shares(parameters, run_steps * len(alike), len(alike))
+        found = [(part, reason) for part in ([alike] if shared else [[each] for each in alike])]
+    return [
+        *found,
+        *(([each], "its state or its steps are not like the others'") for each in apart),
+    ]
+
+
+def _demanding(optimizer: Optimizer) -> bool:
+    """Whether a program would carry states, or expect steps, that are not like the others'."""
+    return bool(optimizer.more_state) or (
+        "value_fn" in optimizer.needs and not optimizer.full_batch
+    )
 
 
 def _shares(parameters: int, run_steps: float, members: int) -> tuple[bool, str]:
