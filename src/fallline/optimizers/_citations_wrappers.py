@@ -144,3 +144,11 @@ LIANG = Citation(
     2024,
     "https://arxiv.org/abs/2411.16085",
 )
+LEE = Citation(
+    "lee2024",
+    "Lee, Jaerin and Kang, Bong Gyun and Kim, Kihoon and Lee, Kyoung Mu",
+    "Grokfast: Accelerated Grokking by Amplifying Slow Gradients",
+    "arXiv:2405.20233",
+    2024,
+    "https://arxiv.org/abs/2405.20233",
+)

@@ -87,10 +87,13 @@ def following(share: Share) -> Callable[..., optax.GradientTransformationExtraAr
             grads: optax.Updates,
             state: ScheduledState,
             params: optax.Params | None = None,
+            *,
+            total_steps: jax.Array,
             **extra: Any,
         ) -> tuple[optax.Updates, ScheduledState]:
             dtype = jnp.result_type(*jax.tree.leaves(grads))
-            now = share(moment(state.steps, extra["total_steps"], dtype), **own)
+            now = share(moment(state.steps, total_steps, dtype), **own)
+            extra["total_steps"] = total_steps
             updates, held = stepped(inner, now, grads, state.inner, params, extra)
             return updates, ScheduledState(state.steps + 1, held)
 
@@ -139,7 +142,7 @@ def cosine(at: Moment, *, final: Any) -> jax.Array:
 def cosine_restarts(
     at: Moment, *, final: Any, multiplier: Any, peak: Any, cycles: int
 ) -> jax.Array:
-    """``cycles`` half cosines, each ``multiplier`` times as long and ``peak`` as high."""
+    """``cycles`` half cosines, each ``multiplier`` times as long and ``peak`` times as high."""
     number = jnp.arange(cycles, dtype=at.steps.dtype)
     lengths = multiplier**number
     lengths = lengths / jnp.sum(lengths)
@@ -147,7 +150,7 @@ def cosine_restarts(
     cycle = jnp.sum(_reached(at.progress) >= ends[:-1])
     begin = ends[cycle] - lengths[cycle]
     part = jnp.clip((at.progress - begin) / lengths[cycle], 0.0, 1.0)
-    return peak ** number[cycle] * _between(1, final, part, "cosine")
+    return final + (1 - final) * peak ** number[cycle] * _between(1, 0, part, "cosine")
 
 
 def warmup(at: Moment, *, share: Any) -> jax.Array:
@@ -171,7 +174,10 @@ def one_cycle(at: Moment, *, rise: Any, initial: Any, final: Any, anneal: str) -
 def wsd(at: Moment, *, warmup: Any, decay: Any, final: Any, shape: str) -> jax.Array:
     """A linear warm-up, then the peak, then over the last ``decay`` of the training down."""
     up = jnp.minimum((at.steps + 1) / (warmup * at.total), 1.0)
-    part = jnp.clip((at.progress - (1 - decay)) / decay, 0.0, 1.0)
+    over = at.progress - (1 - decay)
+    # A root makes 1e-4 of a rounding of 1e-8.
+    over = jnp.where(over > ROUNDINGS * jnp.finfo(over.dtype).eps, over, 0)
+    part = jnp.minimum(over / decay, 1.0)
     if shape == "exponential":
         return up * final**part
     if shape == "sqrt":
@@ -196,9 +202,7 @@ def plateau(
         none, zero = jnp.zeros((), jnp.int32), jnp.zeros((), dtype)
         # Not infinity: a state is finite, and so is what is compared with it.
         best = jnp.full((), jnp.finfo(dtype).max, dtype)
-        return PlateauState(
-            none, zero, best, none, none, jnp.ones((), dtype), inner().init(params)
-        )
+        return PlateauState(none, zero, best, none, none, jnp.ones((), dtype), inner().init(params))
 
     def judged(state: PlateauState) -> PlateauState:
         """After a whole window."""
@@ -220,15 +224,17 @@ def plateau(
         grads: optax.Updates,
         state: PlateauState,
         params: optax.Params | None = None,
+        *,
+        value: jax.Array,
+        total_steps: jax.Array,
         **extra: Any,
     ) -> tuple[optax.Updates, PlateauState]:
         dtype = state.mean.dtype
-        length = jnp.maximum(jnp.round(window * extra["total_steps"]), 1)
+        length = jnp.maximum(jnp.round(window * total_steps), 1)
         count = state.in_window + 1
-        value = jnp.asarray(extra["value"]).astype(dtype)
-        state = state._replace(
-            in_window=count, mean=state.mean + (value - state.mean) / count.astype(dtype)
-        )
+        mean = state.mean + (jnp.asarray(value).astype(dtype) - state.mean) / count.astype(dtype)
+        state = state._replace(in_window=count, mean=mean)
+        extra |= {"value": value, "total_steps": total_steps}
         updates, held = stepped(inner, state.share, grads, state.inner, params, extra)
         after = judged(state)
         over = count >= length

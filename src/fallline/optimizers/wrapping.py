@@ -2,6 +2,14 @@
 
 ``adam+cosine`` is Adam inside of ``cosine``; ``adam+lookahead+cosine`` is that with Lookahead
 between. A wrapper's hyper-parameters carry its name: ``cosine_final``.
+
+The order matters: a wrapper sees the gradients that the wrappers behind it in the name give it,
+and the steps of what stands before it. So gradients are changed from the last name to the first
+(``adam+centralize+clip_norm`` clips, then centralizes), and steps from the first to the last.
+A learning rate is scheduled for what stands before the schedule: in ``adam+weight_decay+cosine``
+the decay follows the cosine, in ``adam+cosine+weight_decay`` it keeps the whole learning rate.
+What is said of the loss (:data:`fallline.optimizers.spec.EXTRAS`) is handed on as it is, except
+by wrappers that train on another loss: penalties, and the mean of accumulated batches.
 """
 
 from __future__ import annotations
@@ -17,6 +25,8 @@ from fallline.optimizers.dialects import Dialect
 from fallline.optimizers.spec import Citation, Evaluated, HyperParameter, Optimizer, Option
 
 JOINED_BY = "+"
+SHARE = "schedule_share"
+"""What schedules tell the optimizer inside, by keyword: their share of the learning rate."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,9 @@ class Wrapper:
     gradients_per_step: int = 1
     """For each one of the optimizer inside."""
     evaluated: Evaluated | None = None
-    """Given the inner one's evaluated parameters, the wrapper's state, and its settings."""
+    """Where it is judged by other parameters than are trained: given the latter, the wrapper's
+    state and its settings, those. Around an optimizer that has such parameters too, the wrapper's
+    are meant."""
     takes: str | None = None
     """The hyper-parameter that the optimizer inside must have."""
     notes: str = ""
@@ -118,8 +130,9 @@ class Wrapper:
     def _judged(self, entry: Optimizer) -> Evaluated:
         def evaluated(params: Any, state: Any, **settings: Any) -> Any:
             inside, own = self._parted(entry, settings)
-            if entry.evaluated is not None:
-                params = entry.evaluated(params, state.inner, **inside)
-            return params if self.evaluated is None else self.evaluated(params, state, **own)
+            if self.evaluated is not None:
+                return self.evaluated(params, state, **own)
+            assert entry.evaluated is not None
+            return entry.evaluated(params, state.inner, **inside)
 
         return evaluated
