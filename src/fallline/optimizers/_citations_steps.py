@@ -149,3 +149,11 @@ TIGER = Citation(
     2023,
     "https://github.com/bojone/tiger",
 )
+ADAPTATION = Citation(
+    "defazio2023",
+    "Defazio, Aaron and Mishchenko, Konstantin",
+    "Learning-Rate-Free Learning by D-Adaptation",
+    "ICML 2023",
+    2023,
+    "https://arxiv.org/abs/2301.07733",
+)

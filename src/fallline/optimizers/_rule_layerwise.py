@@ -1,12 +1,11 @@
 """Optimizers whose step is measured by the norm of each array of parameters.
 
-A layer is an array here. LARS, NovoGrad, AdamP and SGDP give the direction for a learning rate of
-1; LAMB and Fromage, which shrink the weights apart from it, the whole step.
+A layer is an array here. LARS and NovoGrad give the direction for a learning rate of 1; LAMB and
+Fromage, which shrink the weights apart from it, the whole step.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import jax
@@ -20,15 +19,18 @@ from fallline.optimizers._rule_moments import averaged, averaged_square, bias_co
 Steps = tuple[optax.Updates, Any]
 """The updates, and the state after them."""
 
-LARGEST_NORM = 10.0
-"""Of weights, for LAMB without correction: γᵤ of the paper's φ(z) = clip(z, γₗ, γᵤ)."""
-
 
 class VelocityState(NamedTuple):
     """Steps taken (int32), and the velocity."""
 
     steps: jax.Array
     velocity: optax.Updates
+
+
+class BoundState(NamedTuple):
+    """The norm that each array began with; empty if it bounds nothing."""
+
+    first: Any
 
 
 class RootState(NamedTuple):
@@ -92,31 +94,38 @@ def lamb_step(
     beta_2: Any,
     epsilon: Any,
     weight_decay: Any,
+    norm_limit: Any,
     *,
-    averages: str,
+    correction: str,
     decay_place: str,
+    limited: bool,
 ) -> optax.GradientTransformation:
     """The whole step of LAMB: Adam's direction, as long as the weights times the learning rate."""
-    corrected, inside = averages == "corrected", decay_place == "inside"
+    inside = decay_place == "inside"
 
     def update(grads: optax.Updates, state: MomentsState, params: optax.Params) -> Steps:
         count = state.steps + 1
         mu = averaged(state.mu, grads, beta_1)
         nu = averaged_square(state.nu, grads, beta_2)
-        first = bias_correction(beta_1, count)
-        root = jnp.sqrt(1 / bias_correction(beta_2, count)) if corrected else 1.0
-        rate = learning_rate if corrected else learning_rate / first
+        first, second = bias_correction(beta_1, count), bias_correction(beta_2, count)
+        scale, root, rate = 1.0, 1.0, learning_rate
+        if correction == "averages":
+            scale, root = 1 / first, jnp.sqrt(1 / second)
+        if correction == "first":
+            rate = learning_rate / first
+        if correction == "step":
+            rate = learning_rate * jnp.sqrt(second) / first
 
         def stepped(m: jax.Array, v: jax.Array, param: jax.Array) -> jax.Array:
-            average = m / first if corrected else m
-            direction = average / (jnp.sqrt(v) * root + epsilon)
+            direction = scale * m / (jnp.sqrt(v) * root + epsilon)
             shrinking = weight_decay * param
             if inside:
                 direction = direction + shrinking
             size = length(param if inside else param - learning_rate * shrinking)
             below = length(direction)
-            if not corrected:
-                size = jnp.minimum(size, LARGEST_NORM)
+            if limited:
+                size = jnp.minimum(size, norm_limit)
+            if correction == "first":
                 below = jnp.where(below > 0, below + epsilon, 0.0)
             ratio = jnp.where(size > 0, over(size, below, 1.0), 1.0)
             step = -rate * ratio * direction
@@ -127,11 +136,16 @@ def lamb_step(
     return optax.GradientTransformation(_moments, update)
 
 
-def fromage_step(learning_rate: Any, min_norm: Any, *, at_zero: str) -> optax.GradientTransformation:
+def fromage_step(
+    learning_rate: Any, min_norm: Any, norm_bound: Any, *, at_zero: str, bounded: bool
+) -> optax.GradientTransformation:
     """The whole step of Fromage: as long as a share of the weights, then shortened to a circle."""
     root = jnp.sqrt(1 + learning_rate * learning_rate)
-    # 1/root - 1, which in float32 would lose the digits of a small learning rate.
+    # 1 - 1/root, which in float32 would lose the digits of a small learning rate.
     shrinking = learning_rate * learning_rate / (root * (1 + root))
+
+    def init(params: optax.Params) -> BoundState:
+        return BoundState(jax.tree.map(length, params) if bounded else ())
 
     def stepped(grad: jax.Array, param: jax.Array) -> jax.Array:
         size, below = length(param), length(grad)
@@ -141,14 +155,22 @@ def fromage_step(learning_rate: Any, min_norm: Any, *, at_zero: str) -> optax.Gr
             ratio = jnp.where(size > 0, over(size, below, 1.0), 1.0)
         return -learning_rate / root * ratio * grad - shrinking * param
 
-    def update(grads: optax.Updates, state: optax.EmptyState, params: optax.Params) -> Steps:
-        return jax.tree.map(stepped, grads, params), state
+    def within(step: jax.Array, param: jax.Array, first: jax.Array) -> jax.Array:
+        after = param + step
+        size, most = length(after), norm_bound * first
+        return jnp.where(size > most, over(most, size) * after - param, step)
 
-    return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
+    def update(grads: optax.Updates, state: BoundState, params: optax.Params) -> Steps:
+        steps = jax.tree.map(stepped, grads, params)
+        if bounded:
+            steps = jax.tree.map(within, steps, params, state.first)
+        return steps, state
+
+    return optax.GradientTransformation(init, update)
 
 
 def scale_by_novograd(
-    beta_1: Any, beta_2: Any, epsilon: Any, weight_decay: Any, *, form: str
+    beta_1: Any, beta_2: Any, epsilon: Any, weight_decay: Any, *, form: str, averaging: bool
 ) -> optax.GradientTransformation:
     """NovoGrad: momentum of gradients, each in units of its array's average norm."""
 
@@ -169,108 +191,13 @@ def scale_by_novograd(
         pushed = jax.tree.map(
             lambda g, r, p: over(g, r + epsilon) + weight_decay * p, grads, root, params
         )
-        before, scale = state.mu, jnp.ones((), jnp.result_type(beta_1))
+        before, weight = state.mu, 1 - beta_1 if averaging else 1.0
         if form == "corrected":
             before = jax.tree.map(lambda m, g: jnp.where(begins, g, m), before, pushed)
+        updates = mu = jax.tree.map(lambda m, g: beta_1 * m + weight * g, before, pushed)
+        if form == "corrected":
             scale = jnp.sqrt(bias_correction(beta_2, count)) / bias_correction(beta_1, count)
-        mu = jax.tree.map(lambda m, g: beta_1 * m + g, before, pushed)
-        return jax.tree.map(lambda m: scale * m, mu), RootState(count, mu, root)
+            updates = jax.tree.map(lambda m: scale * m, mu)
+        return updates, RootState(count, mu, root)
 
     return optax.GradientTransformation(init, update)
-
-
-def _sideways(
-    step: jax.Array, grad: jax.Array, param: jax.Array, epsilon: Any, axes: tuple[int, ...]
-) -> tuple[jax.Array, jax.Array]:
-    """``step`` without its part along the weights, and the largest cosine of both, over ``axes``.
-
-    Each group of weights that ``axes`` span counts as one vector.
-    """
-    size = length(param, axes)
-    along = over(param, size + epsilon)
-    radial = jnp.sum(along * step, axis=axes, keepdims=True)
-    across = over(grad, jnp.maximum(length(grad, axes), epsilon))
-    outwards = over(param, jnp.maximum(size, epsilon))
-    cosine = jnp.abs(jnp.sum(across * outwards, axis=axes, keepdims=True))
-    return step - along * radial, jnp.max(cosine, initial=0.0)
-
-
-def _projected(
-    step: jax.Array,
-    grad: jax.Array,
-    param: jax.Array,
-    delta: Any,
-    wd_ratio: Any,
-    epsilon: Any,
-    channels: str,
-) -> tuple[jax.Array, Any]:
-    """``step`` along the sphere, and the share of the decay, where the loss ignores the scale."""
-    if param.ndim < 2:
-        return step, 1.0
-    every = tuple(range(param.ndim))
-    by_channel = every[:-1] if channels == "last" else every[1:]
-    found = []
-    for axes in (by_channel, every):
-        entries = math.prod(param.shape[axis] for axis in axes)
-        turned, cosine = _sideways(step, grad, param, epsilon, axes)
-        found.append((turned, cosine < delta / math.sqrt(max(entries, 1))))
-    (by_channel_step, one), (whole_step, other) = found
-    chosen = jnp.where(one, by_channel_step, jnp.where(other, whole_step, step))
-    return chosen, jnp.where(one | other, wd_ratio, 1.0)
-
-
-def scale_by_adamp(
-    beta_1: Any,
-    beta_2: Any,
-    epsilon: Any,
-    weight_decay: Any,
-    delta: Any,
-    wd_ratio: Any,
-    *,
-    nesterov: bool,
-    channels: str,
-) -> optax.GradientTransformation:
-    """AdamP: Adam's direction, without what only lengthens weights whose length has no effect."""
-
-    def update(grads: optax.Updates, state: MomentsState, params: optax.Params) -> Steps:
-        count = state.steps + 1
-        mu = averaged(state.mu, grads, beta_1)
-        nu = averaged_square(state.nu, grads, beta_2)
-        scale = 1 / bias_correction(beta_1, count)
-        root = jnp.sqrt(1 / bias_correction(beta_2, count))
-        ahead = averaged(mu, grads, beta_1) if nesterov else mu
-
-        def stepped(m: jax.Array, v: jax.Array, grad: jax.Array, param: jax.Array) -> jax.Array:
-            step = over(scale * m, jnp.sqrt(v) * root + epsilon)
-            step, share = _projected(step, grad, param, delta, wd_ratio, epsilon, channels)
-            return step + weight_decay * share * param
-
-        return jax.tree.map(stepped, ahead, nu, grads, params), MomentsState(count, mu, nu)
-
-    return optax.GradientTransformation(_moments, update)
-
-
-def scale_by_sgdp(
-    momentum: Any,
-    epsilon: Any,
-    weight_decay: Any,
-    delta: Any,
-    wd_ratio: Any,
-    *,
-    nesterov: bool,
-    channels: str,
-) -> optax.GradientTransformation:
-    """SGDP: the velocity, without what only lengthens weights whose length has no effect."""
-
-    def update(grads: optax.Updates, state: VelocityState, params: optax.Params) -> Steps:
-        velocity = jax.tree.map(lambda v, g: momentum * v + g, state.velocity, grads)
-
-        def stepped(v: jax.Array, grad: jax.Array, param: jax.Array) -> jax.Array:
-            step = grad + momentum * v if nesterov else v
-            step, share = _projected(step, grad, param, delta, wd_ratio, epsilon, channels)
-            return step + weight_decay * share / (1 - momentum) * param
-
-        updates = jax.tree.map(stepped, velocity, grads, params)
-        return updates, VelocityState(state.steps + 1, velocity)
-
-    return optax.GradientTransformation(_resting, update)
