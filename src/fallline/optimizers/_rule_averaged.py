@@ -1,8 +1,8 @@
 """The rules of ASGD, schedule-free learning and FTRL-Proximal.
 
 Each gives the whole step, learning rate and sign included. Written here because Optax lacks ASGD
-and FTRL, and its schedule-free rule takes the average out of rounding: it divides by β at every
-step, and its warm-up begins with a learning rate of zero.
+and FTRL; its schedule-free rule divides by β at every step, which costs digits in float32, and
+its warm-up begins with a learning rate of zero.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class LeaderState(NamedTuple):
 
 
 def _quotient(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
-    """``numerator / denominator``, 0 where the denominator is not positive."""
-    positive = denominator > 0
-    return jnp.where(positive, numerator / jnp.where(positive, denominator, 1), 0)
+    """``numerator / denominator``, 0 where the denominator is 0."""
+    nothing = denominator == 0
+    return jnp.where(nothing, 0, numerator / jnp.where(nothing, 1, denominator))
 
 
 def averaged_descent(
@@ -53,8 +53,8 @@ def averaged_descent(
 ) -> optax.GradientTransformation:
     """SGD with a learning rate that falls as ``(1 + λ α t)^-power``, and its running mean.
 
-    Polyak & Juditsky 1992 with the schedule of Xu 2011, as torch has it: the mean of the step
-    after ``average_from`` steps and of all behind it; until then it is the last iterate.
+    Polyak & Juditsky 1992 with the schedule of Xu 2011, as torch has it: the mean begins with
+    the iterate of step ``average_from + 2``; until then it is the last iterate.
     """
 
     def init(params: optax.Params) -> AveragedState:
@@ -155,13 +155,16 @@ def schedule_free_adam(
     """Schedule-free AdamW; the decay is taken at y.
 
     ``corrected``: ``"average"`` takes the bias out of v, ``"rate"`` puts ``√(1-β₂ᵗ)`` into the
-    learning rate, and so into the weights of the average.
+    learning rate, and so into the weights of the average; ``"rectified"`` does as ``"average"``
+    and multiplies the learning rate by RAdam's rectification, zero while v knows too little.
     """
 
     def direction(grads: Any, nu: Any, params: Any, count: jax.Array) -> tuple[Any, Any, Any]:
         nu = averaged_square(nu, grads, beta_2)
         root = jnp.sqrt(bias_correction(beta_2, count))
         factor, inverse = (root, 1) if corrected == "rate" else (1, 1 / root)
+        if corrected == "rectified":
+            factor = _rectification(beta_2, count)
         step = jax.tree.map(
             lambda g, v, y: g / (jnp.sqrt(v) * inverse + epsilon) + weight_decay * y,
             grads,
@@ -170,9 +173,18 @@ def schedule_free_adam(
         )
         return factor, step, nu
 
-    return _schedule_free(
-        learning_rate, beta_1, warmup_steps, r, weight_lr_power, direction, zeros
-    )
+    return _schedule_free(learning_rate, beta_1, warmup_steps, r, weight_lr_power, direction, zeros)
+
+
+def _rectification(beta_2: Any, count: jax.Array) -> jax.Array:
+    """RAdam's factor (Liu et al. 2020); 0 while the average has fewer than 4 degrees of freedom."""
+    most = 2 / (1 - beta_2) - 1
+    kept = jnp.exp(count * jnp.log(beta_2))
+    length = most - 2 * count * kept / bias_correction(beta_2, count)
+    known = length > 4
+    length = jnp.where(known, length, most)
+    share = (length - 4) * (length - 2) * most / ((most - 4) * (most - 2) * length)
+    return jnp.where(known, jnp.sqrt(share), 0)
 
 
 def averaged_iterate(params: optax.Params, z: optax.Params, beta: Any) -> optax.Params:
@@ -223,7 +235,7 @@ def follow_the_leader(
             curve = curvature(m)
             leader = _quotient(jnp.clip(total, -l1, l1) - total, curve)
             # Without a gradient and a regulariser every point is a leader.
-            return jnp.where(curve > 0, leader - p, 0)
+            return jnp.where(curve == 0, 0, leader - p)
 
         return jax.tree.map(towards_leader, params, z, n), LeaderState(n, z)
 
