@@ -101,7 +101,12 @@ GOLDEN = (
     ),
     Golden("more", "cautious_lion", "cautious_lion", {"learning_rate": 0.01, **DECAY}),
     Golden("more", "tiger", "tiger", {"learning_rate": 0.01}),
-    Golden("more", "dadapt_lion", "dadapt_lion", {"first_distance": 0.005, **DECAY}),
+    Golden(
+        "more",
+        "dadapt_lion",
+        "dadapt_lion",
+        {"learning_rate": 1.0, "first_distance": 0.005, **DECAY},
+    ),
 )
 
 

@@ -108,7 +108,11 @@ TIGER = (
     ),
 )
 DADAPT_LION = (
-    Dialect(framework="paper", form="of the authors' code; the paper has SGD, Adagrad and Adam"),
+    Dialect(
+        framework="paper",
+        defaults={"learning_rate": 1.0},
+        form="of the authors' code; the paper has SGD, Adagrad and Adam",
+    ),
     Dialect(
         framework="torch",
         call="dadaptation.DAdaptLion",
@@ -118,6 +122,7 @@ DADAPT_LION = (
             "weight_decay": "weight_decay",
             "d0": "first_distance",
         },
+        defaults={"learning_rate": 1.0},
         form="the authors' own",
     ),
 )

@@ -178,7 +178,7 @@ DADAPT_LION = Optimizer(
     ),
     citation=citations.ADAPTATION,
     hyperparameters=(
-        learning_rate(1.0, 1e-2, 1e1, meaning="factor of the step length that is found"),
+        learning_rate(0.1, 1e-3, 1e1, meaning="factor of the step length that is found"),
         *_LION[1:3],
         HyperParameter(
             "first_distance",
@@ -195,7 +195,8 @@ DADAPT_LION = Optimizer(
     notes=(
         "Not in the paper: the authors added it to their code (dadaptation 3), whose form this is, "
         "and call it experimental. m holds gradients times γ, while the gradient in u does not, so "
-        "that u is nearly the gradient's own sign. d never falls."
+        "that u is nearly the gradient's own sign. d never falls, and signs do not shrink: with α "
+        "= 1, their default, it circles the minimum at the distance d. Hence 0.1 here."
     ),
     dialects=dialects.DADAPT_LION,
 )
