@@ -53,8 +53,8 @@ class SlowState(NamedTuple):
 
 
 def _dot(left: optax.Updates, right: optax.Updates) -> jax.Array:
-    products = jax.tree.map(lambda a, b: jnp.sum(a * b), left, right)
-    return sum(jax.tree.leaves(products))
+    products: list[Any] = jax.tree.leaves(jax.tree.map(lambda a, b: jnp.sum(a * b), left, right))
+    return sum(products[1:], start=products[0])
 
 
 def _chosen(which: jax.Array, yes: optax.Updates, no: optax.Updates) -> optax.Updates:
@@ -82,28 +82,24 @@ def adam_then_sgd(
 
         now = advance(state, grads, beta_1, beta_2)
         scale = learning_rate * jnp.sqrt(now.second) / now.first
-        of_adam = jax.tree.map(
-            lambda m, v: -scale * m / (jnp.sqrt(v) + epsilon), now.mu, now.nu
-        )
+        of_adam = jax.tree.map(lambda m, v: -scale * m / (jnp.sqrt(v) + epsilon), now.mu, now.nu)
         slope = -_dot(of_adam, grads)
         known = slope != 0
         estimate = _dot(of_adam, of_adam) / jnp.where(known, slope, 1)
         gathered = jnp.where(known, beta_2 * state.rate + (1 - beta_2) * estimate, state.rate)
         settled = gathered / now.second
-        turns = known & (now.count > 1) & (settled > 0) & (abs(settled - estimate) < tolerance)
+        turns = known & (now.steps > 1) & (settled > 0) & (abs(settled - estimate) < tolerance)
 
         rate = jnp.where(by_sgd, state.rate, jnp.where(turns, settled, gathered))
         mu = _chosen(by_sgd, momentum, _chosen(turns, zeros(now.mu), now.mu))
         nu = _chosen(by_sgd, state.nu, now.nu)
         switched = jnp.maximum(state.switched, turns.astype(jnp.int32))
-        return _chosen(by_sgd, of_sgd, of_adam), SwitchState(now.count, switched, rate, mu, nu)
+        return _chosen(by_sgd, of_sgd, of_adam), SwitchState(now.steps, switched, rate, mu, nu)
 
     return optax.GradientTransformation(init, update)
 
 
-def scale_by_friction(
-    beta_1: Any, beta_2: Any, epsilon: Any, *, form: str
-) -> optax.GradientTransformation:
+def scale_by_friction(beta_1: Any, beta_2: Any, epsilon: Any) -> optax.GradientTransformation:
     """diffGrad: Adam times the logistic function of the change of the gradient."""
 
     def init(params: optax.Params) -> DifferenceState:
@@ -114,15 +110,13 @@ def scale_by_friction(
     ) -> tuple[optax.Updates, DifferenceState]:
         del params
         now = advance(state, grads, beta_1, beta_2)
-        without = form == "pytorch_optimizer"
-        scale = (1 if without else jnp.sqrt(now.second)) / now.first
+        scale = jnp.sqrt(now.second) / now.first
 
         def step(m: jax.Array, v: jax.Array, g: jax.Array, before: jax.Array) -> jax.Array:
-            friction = 1 if without else jax.nn.sigmoid(jnp.abs(g - before))
-            return scale * friction * m / (jnp.sqrt(v) + epsilon)
+            return scale * jax.nn.sigmoid(jnp.abs(g - before)) * m / (jnp.sqrt(v) + epsilon)
 
         updates = jax.tree.map(step, now.mu, now.nu, grads, state.before)
-        return updates, DifferenceState(now.count, now.mu, now.nu, grads)
+        return updates, DifferenceState(now.steps, now.mu, now.nu, grads)
 
     return optax.GradientTransformation(init, update)
 
@@ -194,8 +188,6 @@ def looking_ahead(
     def update(
         grads: optax.Updates, state: SlowState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, SlowState]:
-        if params is None:
-            raise ValueError("looking ahead needs the parameters")
         count = state.steps + 1
         updates, after = inner.update(grads, state.inner, params)
         followed = jax.tree.map(

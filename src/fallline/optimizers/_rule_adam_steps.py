@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from fallline.optimizers._length import length, over
 from fallline.optimizers._rule_adam import LargestState, MomentsState
 from fallline.optimizers._rule_moments import averaged, averaged_square, bias_correction, zeros
 
@@ -46,7 +47,7 @@ class PartsState(NamedTuple):
 class Averages(NamedTuple):
     """What Adam has before it divides: the step's number, averages and their corrections."""
 
-    count: jax.Array
+    steps: jax.Array
     mu: optax.Updates
     nu: optax.Updates
     first: jax.Array
@@ -68,18 +69,17 @@ def advance(state: Any, grads: optax.Updates, beta_1: Any, beta_2: Any) -> Avera
     count = state.steps + 1
     mu = averaged(state.mu, grads, beta_1)
     nu = averaged_square(state.nu, grads, beta_2)
-    return Averages(
-        count, mu, nu, bias_correction(beta_1, count), bias_correction(beta_2, count)
-    )
+    return Averages(count, mu, nu, bias_correction(beta_1, count), bias_correction(beta_2, count))
 
 
 def ratio(now: Averages, epsilon: Any, place: str) -> optax.Updates:
     """``m̂ / (√v̂ + ε)``, or with ``place`` uncorrected ``√(1-β₂ᵗ) m̂ / (√v + ε)``."""
     root = jnp.sqrt(now.second)
-    inner, outer = (root, 1.0) if place == "uncorrected" else (1.0, 1 / root)
-    return jax.tree.map(
-        lambda m, v: inner / now.first * m / (jnp.sqrt(v) * outer + epsilon), now.mu, now.nu
-    )
+    if place == "uncorrected":
+        scale = root / now.first
+        return jax.tree.map(lambda m, v: scale * m / (jnp.sqrt(v) + epsilon), now.mu, now.nu)
+    scale, inverse = 1 / now.first, 1 / root
+    return jax.tree.map(lambda m, v: scale * m / (jnp.sqrt(v) * inverse + epsilon), now.mu, now.nu)
 
 
 def mean(values: jax.Array) -> jax.Array:
@@ -87,24 +87,24 @@ def mean(values: jax.Array) -> jax.Array:
     return jnp.sum(values) / max(values.size, 1)
 
 
-def langevin(y: jax.Array) -> jax.Array:
-    """``coth y - 1/y`` for y > 0, to rounding where both terms are large and all but equal."""
+def _below_one(y: jax.Array) -> jax.Array:
+    """``1 + 1/y - coth y`` for y > 0, to rounding where the terms are large and all but equal."""
     near, far = jnp.minimum(y, 1), jnp.maximum(y, 1)
     fraction: Any = 19 + jnp.zeros_like(y)
     for odd in range(17, 1, -2):  # Lambert's continued fraction, to 1e-17 for y <= 1
         fraction = odd + near * near / fraction
-    return jnp.where(y < 1, near / fraction, 1 / jnp.tanh(far) - 1 / far)
+    return jnp.where(y < 1, 1 - near / fraction, 1 / far - 2 / jnp.expm1(2 * far))
 
 
 def lengths_of_average(beta_2: Any, count: jax.Array) -> tuple[jax.Array, jax.Array]:
     """ρ after ``count`` steps, ``ρ∞ - 2 t β₂ᵗ / (1-β₂ᵗ)``, and ``ρ∞ = 2 / (1-β₂) - 1``.
 
-    With ``x = -log β₂``, ``ρ∞ = coth(x/2)`` and the other term is ``t coth(t x/2) - t``: their
-    difference is small where both are in the thousands, and float32 would lose it.
+    With ``y = -log β₂ / 2``, ``ρ∞ = coth y`` and the other term is ``t coth(t y) - t``: float32
+    would lose their difference, which is small while both are in the thousands.
     """
-    rate = -jnp.log(beta_2) / 2
-    here, limit = count * langevin(count * rate) - langevin(rate), 1 / rate + langevin(rate)
-    return count - here, limit
+    y = -jnp.log(beta_2) / 2
+    here = 1 - _below_one(y)
+    return count * _below_one(count * y) + here, 1 / y + here
 
 
 def scale_by_rectified_adam(
@@ -117,7 +117,7 @@ def scale_by_rectified_adam(
     ) -> tuple[optax.Updates, MomentsState]:
         del params
         now = advance(state, grads, beta_1, beta_2)
-        rho, limit = lengths_of_average(beta_2, now.count)
+        rho, limit = lengths_of_average(beta_2, now.steps)
         share = (rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)
         factor = jnp.sqrt(jnp.maximum(share, 0))
         updates = jax.tree.map(
@@ -125,7 +125,7 @@ def scale_by_rectified_adam(
             ratio(now, epsilon, place),
             now.mu,
         )
-        return updates, MomentsState(now.count, now.mu, now.nu)
+        return updates, MomentsState(now.steps, now.mu, now.nu)
 
     return optax.GradientTransformation(begin, update)
 
@@ -141,15 +141,15 @@ def bounded_amsgrad(
         del params
         now = advance(state, grads, beta_1, beta_2)
         largest = jax.tree.map(jnp.maximum, state.largest, now.nu)
-        length = learning_rate * jnp.sqrt(now.second) / now.first
-        progress = gamma * now.count
+        scale = learning_rate * jnp.sqrt(now.second) / now.first
+        progress = gamma * now.steps
         lower, upper = final_lr * progress / (progress + 1), final_lr * (1 + 1 / progress)
         updates = jax.tree.map(
-            lambda m, n: -jnp.clip(length / (jnp.sqrt(n) + epsilon), lower, upper) * m,
+            lambda m, n: -jnp.clip(scale / (jnp.sqrt(n) + epsilon), lower, upper) * m,
             now.mu,
             largest,
         )
-        return updates, LargestState(now.count, now.mu, now.nu, largest)
+        return updates, LargestState(now.steps, now.mu, now.nu, largest)
 
     return optax.GradientTransformation(begin_largest, update)
 
@@ -166,11 +166,11 @@ def scale_by_part_of_adam(
     ) -> tuple[optax.Updates, MomentsState | LargestState]:
         del params
         now = advance(state, grads, beta_1, beta_2)
-        after: MomentsState | LargestState = MomentsState(now.count, now.mu, now.nu)
+        after: MomentsState | LargestState = MomentsState(now.steps, now.mu, now.nu)
         squares = now.nu
         if isinstance(state, LargestState):
             squares = jax.tree.map(jnp.maximum, state.largest, now.nu)
-            after = LargestState(*after, squares)
+            after = LargestState(now.steps, now.mu, now.nu, squares)
         scale = jnp.sqrt(now.second) / now.first
         updates = jax.tree.map(
             lambda m, n: scale * m / (jnp.sqrt(n) + epsilon) ** (2 * partial), now.mu, squares
@@ -194,21 +194,14 @@ def momentally_bounded_adam(
         del params
         now = advance(state, grads, beta_1, beta_2)
         scale = learning_rate * jnp.sqrt(now.second) / now.first
-        length = jax.tree.map(lambda v: scale / (jnp.sqrt(v) + epsilon), now.nu)
-        lengths = averaged(state.lengths, length, beta_3)
+        asked = jax.tree.map(lambda v: scale / (jnp.sqrt(v) + epsilon), now.nu)
+        lengths = averaged(state.lengths, asked, beta_3)
         updates = jax.tree.map(
-            lambda m, one, usual: -jnp.minimum(one, usual) * m, now.mu, length, lengths
+            lambda m, one, usual: -jnp.minimum(one, usual) * m, now.mu, asked, lengths
         )
-        return updates, LengthsState(now.count, now.mu, now.nu, lengths)
+        return updates, LengthsState(now.steps, now.mu, now.nu, lengths)
 
     return optax.GradientTransformation(init, update)
-
-
-def norm(values: jax.Array) -> jax.Array:
-    """The Euclidean norm, finite wherever it can be."""
-    largest = jnp.max(jnp.abs(values), initial=0.0)
-    unit = jnp.where(largest > 0, largest, 1)
-    return unit * jnp.sqrt(jnp.sum((values / unit) ** 2))
 
 
 def scale_by_norm_corrected_adam(
@@ -224,16 +217,15 @@ def scale_by_norm_corrected_adam(
         grads: optax.Updates, state: NormsState, params: optax.Params | None = None
     ) -> tuple[optax.Updates, NormsState]:
         del params
-        length = jax.tree.map(norm, grads)
-        norms = averaged(state.norms, length, gamma)
+        lengths = jax.tree.map(length, grads)
+        norms = averaged(state.norms, lengths, gamma)
 
         def corrected(g: jax.Array, one: jax.Array, usual: jax.Array) -> jax.Array:
-            short = (usual > one) & (one > 0)
-            return jnp.where(short, usual / jnp.where(short, one, 1), 1) * g
+            return jnp.maximum(over(usual, one, 1.0), 1) * g
 
-        mu = averaged(state.mu, jax.tree.map(corrected, grads, length, norms), beta_1)
+        mu = averaged(state.mu, jax.tree.map(corrected, grads, lengths, norms), beta_1)
         now = advance(state, grads, beta_1, beta_2)._replace(mu=mu)
-        return ratio(now, epsilon, place), NormsState(now.count, mu, now.nu, norms)
+        return ratio(now, epsilon, place), NormsState(now.steps, mu, now.nu, norms)
 
     return optax.GradientTransformation(init, update)
 
@@ -254,7 +246,7 @@ def scale_by_stable_adam(
             return (step + weight_decay * p) / jnp.maximum(surprise, 1)
 
         updates = jax.tree.map(shrunk, grads, now.nu, ratio(now, epsilon, "outside"), params)
-        return updates, MomentsState(now.count, now.mu, now.nu)
+        return updates, MomentsState(now.steps, now.mu, now.nu)
 
     return optax.GradientTransformation(begin, update)
 
@@ -277,7 +269,7 @@ def scale_by_cautious_adam(
             return step * mask / jnp.maximum(mean(mask), 1e-3)
 
         updates = jax.tree.map(masked, ratio(now, epsilon, "outside"), grads)
-        return updates, MomentsState(now.count, now.mu, now.nu)
+        return updates, MomentsState(now.steps, now.mu, now.nu)
 
     return optax.GradientTransformation(begin, update)
 
@@ -292,7 +284,7 @@ def scale_by_grams(beta_1: Any, beta_2: Any, epsilon: Any) -> optax.GradientTran
         now = advance(state, grads, beta_1, beta_2)
         size = ratio(now, epsilon, "outside")
         updates = jax.tree.map(lambda step, g: jnp.sign(g) * jnp.abs(step), size, grads)
-        return updates, MomentsState(now.count, now.mu, now.nu)
+        return updates, MomentsState(now.steps, now.mu, now.nu)
 
     return optax.GradientTransformation(begin, update)
 
@@ -319,10 +311,8 @@ def golden_adam(
         golden = jax.tree.map(lambda v: scale * v**exponent, now.nu)
         numerator = averaged(state.numerator, golden, beta_3)
         mu = averaged(state.mu, jax.tree.map(jnp.multiply, numerator, grads), beta_1)
-        step = jnp.minimum(learning_rate, jax.lax.rsqrt(now.count * jnp.ones_like(learning_rate)))
-        updates = jax.tree.map(
-            lambda u: -step * u, ratio(now._replace(mu=mu), epsilon, "outside")
-        )
-        return updates, PartsState(now.count, mu, now.nu, numerator)
+        step = jnp.minimum(learning_rate, jax.lax.rsqrt(now.steps * jnp.ones_like(learning_rate)))
+        updates = jax.tree.map(lambda u: -step * u, ratio(now._replace(mu=mu), epsilon, "outside"))
+        return updates, PartsState(now.steps, mu, now.nu, numerator)
 
     return optax.GradientTransformation(init, update)
