@@ -108,7 +108,9 @@ def lamb_step(
         mu = averaged(state.mu, grads, beta_1)
         nu = averaged_square(state.nu, grads, beta_2)
         first, second = bias_correction(beta_1, count), bias_correction(beta_2, count)
-        scale, root, rate = 1.0, 1.0, learning_rate
+        scale: Any = 1.0
+        root: Any = 1.0
+        rate = learning_rate
         if correction == "averages":
             scale, root = 1 / first, jnp.sqrt(1 / second)
         if correction == "first":
