@@ -172,6 +172,7 @@ HAND = {
         ),
     ),
 }
+DRAWN = proving.Problem.drawn()
 ASGD = {"learning_rate": 0.05, "lambd": 0.1, "power": 0.6, "average_from": 5.0}
 FREE_ADAMW = {"learning_rate": 0.05, "warmup_steps": 10.0, "weight_decay": 0.01}
 GOLDEN = (
@@ -221,7 +222,7 @@ def test_follows_the_recorded_trajectory(golden: Golden, prove: Any) -> None:
 
 
 def test_a_mean_that_torch_begins_after_a_million_steps_is_the_last_iterate(x64: None) -> None:
-    run = proving.Run("asgd:torch", {}, {}, proving.Problem.drawn(), 5)
+    run = proving.Run("asgd:torch", {}, {}, DRAWN, 5)
     for number in range(1, 6):
         run.step(number)
     np.testing.assert_allclose(proving.flat(run.judged), proving.flat(run.params), rtol=1e-14)
@@ -229,7 +230,7 @@ def test_a_mean_that_torch_begins_after_a_million_steps_is_the_last_iterate(x64:
 
 @pytest.mark.parametrize("name", ["asgd", "schedule_free_sgd", "schedule_free_adamw"])
 def test_before_the_first_step_it_is_judged_by_the_given_parameters(name: str, x64: None) -> None:
-    run = proving.Run(name, {}, {}, proving.Problem.drawn(), 5)
+    run = proving.Run(name, {}, {}, DRAWN, 5)
     np.testing.assert_array_equal(proving.flat(run.judged), proving.flat(run.params))
 
 
@@ -259,7 +260,7 @@ def test_before_the_first_step_it_is_judged_by_the_given_parameters(name: str, x
 def test_optax_takes_the_same_steps_and_finds_the_same_average(
     name: str, peer: Any, settings: dict[str, float], x64: None
 ) -> None:
-    problem = proving.Problem.drawn()
+    problem = DRAWN
     run = proving.Run(name, settings, {}, problem, 30)
     rule = peer()
     params = jax.tree.map(jnp.asarray, problem.start)
@@ -272,6 +273,15 @@ def test_optax_takes_the_same_steps_and_finds_the_same_average(
     np.testing.assert_allclose(proving.flat(run.params), proving.flat(params), atol=1e-10)
     average = optax.contrib.schedule_free_eval_params(state, params)
     np.testing.assert_allclose(proving.flat(run.judged), proving.flat(average), atol=1e-10)
+
+
+def test_weights_of_the_average_follow_the_largest_learning_rate_so_far(x64: None) -> None:
+    """A falling schedule outside of it leaves the later steps their weight."""
+    run = proving.Run("schedule_free_sgd+cosine", {"learning_rate": 0.1}, {}, DRAWN, 6)
+    for number in range(1, 7):
+        run.step(number)
+    assert float(run.state.inner.total) == pytest.approx(6 * 0.1**2)
+    assert float(run.state.inner.largest) == 0.1
 
 
 def test_ftrl_forgets_the_given_parameters_unless_it_starts_at_them(x64: None) -> None:
@@ -287,7 +297,7 @@ def test_ftrl_forgets_the_given_parameters_unless_it_starts_at_them(x64: None) -
 
 
 def test_ftrl_without_regularisers_is_adagrad_from_the_given_parameters(x64: None) -> None:
-    problem = proving.Problem.drawn()
+    problem = DRAWN
     settings = {"learning_rate": 0.3, "initial_accumulator": 0.1}
     leading = proving.Run("ftrl", settings, {"origin": "start"}, problem, 20)
     summing = proving.Run("adagrad", {**settings, "epsilon": 0.0}, {}, problem, 20)

@@ -247,6 +247,10 @@ HAND = {
         "momo",
         Hand(momo(adapt=True), {**MOMO, "learning_rate": 2.0}, {"adapt_lower_bound": True}, 8),
     ),
+    "momo, bound above the loss": (
+        "momo",
+        Hand(momo(adapt=True), {**MOMO, "lower_bound": 40.0}, {"adapt_lower_bound": True}, 3),
+    ),
     "momo, bias corrected": ("momo", Hand(momo(), MOMO, {"bias_correction": True}, steps=5)),
     "momo_adam": ("momo_adam", Hand(momo(adam=True), MOMO_ADAM, steps=5)),
     "momo_adam, bound adapted": (

@@ -178,8 +178,7 @@ SCHEDULE_FREE_SGD = Optimizer(
                 "optax.contrib.schedule_free_eval_params(state, params) gives x."
             ),
             differs=(
-                "r, and the warm-up, which begins with a step of length zero there; both are left "
-                "out."
+                "it lacks r, and its warm-up begins with a step of length zero: both are left out."
             ),
         ),
     ),
@@ -257,8 +256,7 @@ SCHEDULE_FREE_ADAMW = Optimizer(
                 "optax.contrib.schedule_free_eval_params(state, params) gives x."
             ),
             differs=(
-                "r, and the warm-up, which begins with a step of length zero there; both are left "
-                "out."
+                "it lacks r, and its warm-up begins with a step of length zero: both are left out."
             ),
         ),
     ),
