@@ -142,13 +142,11 @@ def main() -> None:
     torch.set_default_dtype(torch.float64)
     warnings.simplefilter("ignore")
     packages = ("torch", "keras", "pytorch-optimizer")
-    whole = {
-        "versions": {name: metadata.version(name) for name in packages},
-        "losses": LOSSES,
-        "cases": {name: record(*asked) for name, asked in cases().items()},
-    }
+    versions = json.dumps({name: metadata.version(name) for name in packages})
+    lines = [f"{json.dumps(name)}: {json.dumps(record(*asked))}" for name, asked in cases().items()]
+    head = f'{{"versions": {versions},\n"losses": {json.dumps(LOSSES)},\n"cases": {{\n'
     path = Path(__file__).with_name("schedules.json")
-    path.write_text(json.dumps(whole, indent=1) + "\n")
+    path.write_text(head + ",\n".join(lines) + "\n}}\n")
 
 
 if __name__ == "__main__":

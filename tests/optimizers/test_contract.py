@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from fallline import optimizers, testing
@@ -27,3 +28,36 @@ def test_the_sheet_says_how_frameworks_differ(entry: Optimizer) -> None:
         entry.complete({**entry.defaults, **each.defaults})
         entry.complete_options(dict(each.options))
         assert (each.framework == "paper") == (each.call == "")
+
+
+STACKS = (
+    "adam+lookahead+cosine+clip_norm",
+    "adam+cautious+weight_decay+cosine+warmup",
+    "sgd+l2+sam+accumulate+ema",
+    "adam+plateau+centralize+noise+polyak_average",
+)
+WRAPPED = [
+    *(f"sgd+{each.name}" for each in optimizers.wrappers()),
+    *STACKS,
+    *(pytest.param(f"adam+{each.name}", marks=pytest.mark.slow) for each in optimizers.wrappers()),
+]
+TOO_SLOW = {
+    "sgd+agc": "its steps are at most a share of the weights, which are zero at the start",
+}
+"""What cannot find the bottom with the defaults of its publication, and why."""
+
+
+@pytest.mark.parametrize("check", testing.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", WRAPPED)
+def test_contract_inside_of_wrappers(
+    name: str, check: testing.Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With columns whose sums are those of the start: centralized gradients leave the sums alone.
+    reachable = np.array([[0.5, -0.2, 0.3], [-0.5, 0.2, -0.3]])
+    monkeypatch.setitem(testing.PULL, "W", reachable)
+    entry = optimizers.get(name)
+    if check is testing.finds_the_bottom_of_a_bowl_with_its_defaults and name in TOO_SLOW:
+        with pytest.raises(AssertionError, match="of the loss is left"):
+            check(entry)
+    else:
+        check(entry)

@@ -45,6 +45,7 @@ NAMES = {
     "ema",
     "polyak_average",
     "cautious",
+    "mechanic",
 }
 
 

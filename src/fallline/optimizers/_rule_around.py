@@ -142,8 +142,9 @@ def ema(inner: Inner, *, decay: Any) -> optax.GradientTransformationExtraArgs:
     return optax.GradientTransformationExtraArgs(init, update)
 
 
-def exponential_average(params: Any, state: DecayedState, *, decay: Any) -> Any:
+def exponential_average(params: Any, state: DecayedState, **settings: Any) -> Any:
     """With the parameters of now, and without the bias towards zero; ``params`` at the start."""
+    decay = settings["decay"]
     weight = bias_correction(decay, jnp.maximum(state.steps, 1))
     average = averaged(state.average, params, decay)
     return jax.tree.map(lambda p, a: jnp.where(state.steps > 0, a / weight, p), params, average)

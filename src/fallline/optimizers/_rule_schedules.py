@@ -236,9 +236,12 @@ def plateau(
         state = state._replace(in_window=count, mean=mean)
         extra |= {"value": value, "total_steps": total_steps}
         updates, held = stepped(inner, state.share, grads, state.inner, params, extra)
-        after = judged(state)
         over = count >= length
-        told = jax.tree.map(lambda new, old: jnp.where(over, new, old), after[:-1], state[:-1])
-        return updates, PlateauState(*told, held)
+        told = jax.tree.map(
+            lambda new, old: jnp.where(over, new, old),
+            judged(state)._replace(inner=None),
+            state._replace(inner=None),
+        )
+        return updates, told._replace(inner=held)
 
     return optax.GradientTransformationExtraArgs(init, update)

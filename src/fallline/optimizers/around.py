@@ -1,4 +1,4 @@
-"""Around any optimizer, what is done to its steps: Lookahead, averages, decay, caution."""
+"""Around any optimizer, what is done to its steps: Lookahead, averages, decay, Mechanic."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fallline.optimizers import _rule_around as rules
 from fallline.optimizers import citations
 from fallline.optimizers._parameters import share
 from fallline.optimizers._wrapper_parts import paper, peer
+from fallline.optimizers.mechanic import MECHANIC
 from fallline.optimizers.spec import HyperParameter, Option
 from fallline.optimizers.wrapping import Wrapper
 from fallline.spaces import Range
@@ -246,4 +247,4 @@ CAUTIOUS = Wrapper(
     ),
 )
 
-ENTRIES = (LOOKAHEAD, WEIGHT_DECAY, EMA, POLYAK_AVERAGE, CAUTIOUS)
+ENTRIES = (LOOKAHEAD, WEIGHT_DECAY, EMA, POLYAK_AVERAGE, CAUTIOUS, MECHANIC)
