@@ -155,16 +155,24 @@ DIFFGRAD = (
     ),
 )
 
+_REDUCING: Mapping[str, Mapping[str, Argument]] = {
+    "max": {},
+    "none": {"reduce_func": Fixed(None)},
+}
 ADASHIFT = (
     _paper(
         "no ε, where 0/0 is open; m of the last n gradients, v of the largest square of each array "
         "n steps ago",
     ),
-    Dialect(
-        framework="torch",
-        call="pytorch_optimizer.AdaShift",
-        arguments={**_LR, "keep_num": "history", **_EPS},
-        form="as here; the parameters of release 3.9.0 become NaN at step n - 1",
+    *(
+        Dialect(
+            framework="torch",
+            call="pytorch_optimizer.AdaShift",
+            arguments={**_LR, "keep_num": "history", **reducing, **_EPS},
+            options={"reduction": reduction},
+            form="as here; the parameters of release 3.9.0 become NaN at step n - 1",
+        )
+        for reduction, reducing in _REDUCING.items()
     ),
 )
 
