@@ -66,8 +66,8 @@ def test_full_batch_optimizers_are_apart_with_all_examples_as_their_batch() -> N
 
 
 def test_demanding_optimizers_have_programs_of_their_own() -> None:
-    made = _groups(SMALL, names=("sgd", "sgd+sam", "adam", "shampoo"))
-    assert _names(made) == [("sgd", "adam"), ("sgd+sam",), ("shampoo",)]
+    made = _groups(SMALL, names=("sgd", "sgd+sam", "cocob", "adam", "shampoo"))
+    assert _names(made) == [("sgd", "adam"), ("sgd+sam",), ("cocob",), ("shampoo",)]
     assert "not like the others'" in made[1].reason
 
 

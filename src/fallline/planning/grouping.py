@@ -28,6 +28,8 @@ TRAFFIC_PER_SECOND = 1e10
 """Bytes of activations that one core reads or writes."""
 STEP_SECONDS = 25e-6
 """The floor of a step, whatever the network."""
+MOST_SLOTS = 4
+"""Parameter-sized arrays of a state that branches share: all of them carry the hungriest's."""
 LINE_SEARCH_PASSES = 8.0
 """Forward and backward passes' worth of evaluations in a step with a line search."""
 
@@ -96,9 +98,8 @@ def _parts(
 
 def _demanding(optimizer: Optimizer) -> bool:
     """Whether a program would carry states, or expect steps, that are not like the others'."""
-    return bool(optimizer.more_state) or (
-        "value_fn" in optimizer.needs and not optimizer.full_batch
-    )
+    searches = "value_fn" in optimizer.needs and not optimizer.full_batch
+    return searches or bool(optimizer.more_state) or optimizer.slots > MOST_SLOTS
 
 
 def _shares(parameters: int, run_steps: float, members: int) -> tuple[bool, str]:
