@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ import optax
 import pytest
 
 from fallline import optimizers
-from proving import Golden, Hand, Problem, Run, flat, leafwise
+from proving import Golden, Hand, Problem, Run, flat, leafwise, record, tree
 
 
 @leafwise
@@ -269,6 +270,19 @@ GOLDEN = (
 @pytest.mark.parametrize("golden", GOLDEN, ids=str)
 def test_follows_the_recorded_trajectory(golden: Golden, prove: Any) -> None:
     prove.follows(golden)
+
+
+def test_what_parts_laprop_from_its_record_is_one_rounding_to_float32(golden_dir: Path) -> None:
+    recorded = record("torch", golden_dir)
+    problem, path = Problem.of(recorded["problem"]), recorded["cases"]["laprop"]["trajectory"]
+    x, m, v, found = problem.x0, 0.0, 0.0, {}
+    for t in range(1, 61):
+        g = flat(problem.gradient(tree(x)))
+        v = 0.999 * v + 0.001 * g**2
+        m = 0.9 * m + 0.1 * g / ((np.sqrt(v + 1e-15) + 1e-15) / np.sqrt(1 - 0.999**t))
+        found[t] = x = x - 0.02 * float(np.float32(1 / (1 - 0.9**t))) * m
+    for t, expected in path:
+        np.testing.assert_allclose(found[t], expected, rtol=0, atol=1e-13)
 
 
 OPTAX = {
