@@ -196,7 +196,8 @@ DADAPT_LION = Optimizer(
         "Not in the paper: the authors added it to their code (dadaptation 3), whose form this is, "
         "and call it experimental. m holds gradients times γ, while the gradient in u does not, so "
         "that u is nearly the gradient's own sign. d never falls, and signs do not shrink: with α "
-        "= 1, their default, it circles the minimum at the distance d. Hence 0.1 here."
+        "= 1, their default, it circles the minimum at the distance d. Hence 0.1 here; on networks "
+        "without weight decay d can still grow beyond what they bear."
     ),
     dialects=dialects.DADAPT_LION,
 )
