@@ -33,7 +33,7 @@ GOLDEN = (
         {**AUTHORS, "mechanic_weight_decay": 0.1},
         {"mechanic_form": "code"},
         tolerance=1e-8,
-        why="9e-11 here: the peer divides the rounding of its parameters by factors of 1e-3 to find "
+        why="9e-11 here: the peer divides the rounding of its parameters by factors of 1e-3 to get "
         "the sum of the inner steps, which the paper's algorithm keeps",
     ),
 )
