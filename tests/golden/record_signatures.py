@@ -11,8 +11,10 @@ number, boolean nor text), and the versions.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import json
 import sys
@@ -37,15 +39,41 @@ def listed() -> list[str]:
 
 
 def signature(call: str) -> dict[str, Any]:
-    """Arguments and defaults of a class, by name."""
+    """Arguments and defaults of a class, by name; of its source where it cannot be imported."""
     module, _, name = call.rpartition(".")
-    made = getattr(importlib.import_module(module), name)
+    try:
+        made = getattr(importlib.import_module(module), name)
+    except (ImportError, RuntimeError) as error:
+        print(f"{call} is read from its source: {error}", file=sys.stderr)
+        return written(module, name)
     taken = list(inspect.signature(made.__init__).parameters.values())[1:]
     return {
         each.name: plain(each.default)
         for each in taken
         if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)
     }
+
+
+def written(module: str, name: str) -> dict[str, Any]:
+    """What a class of that name, in the files of ``module``'s folder, says of its ``__init__``."""
+    package, *within = module.split(".")
+    found = importlib.util.find_spec(package)
+    assert found is not None
+    assert found.submodule_search_locations
+    folder = Path(found.submodule_search_locations[0]).joinpath(*within)
+    (made,) = (
+        node
+        for path in sorted(folder.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef) and node.name == name
+    )
+    (begin,) = (
+        node for node in made.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"
+    )
+    names = [each.arg for each in begin.args.args[1:]]
+    defaults = [plain(ast.literal_eval(each)) for each in begin.args.defaults]
+    required = [REQUIRED] * (len(names) - len(defaults))
+    return dict(zip(names, [*required, *defaults], strict=True))
 
 
 def plain(default: Any) -> Any:
@@ -62,8 +90,9 @@ def main(arguments: list[str]) -> None:
         return
     calls = json.loads(Path(arguments[0]).read_text("utf-8"))
     packages = sorted({call.partition(".")[0] for call in calls})
+    distributions = importlib.metadata.packages_distributions()
     found = {
-        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "versions": {name: importlib.metadata.version(distributions[name][0]) for name in packages},
         "calls": {call: signature(call) for call in calls},
     }
     lines = ",\n".join(f"  {json.dumps(c)}: {json.dumps(s)}" for c, s in found["calls"].items())

@@ -31,6 +31,7 @@ _PLAIN = (
             framework="keras",
             call="keras.optimizers.SGD",
             arguments={"learning_rate": "learning_rate"},
+            defaults={"learning_rate": 0.01},
             form="θ ← θ - α λ θ, then θ ← θ - α g",
         ),
         "decoupled",
