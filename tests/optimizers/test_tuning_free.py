@@ -146,6 +146,17 @@ def cocob(x, g, s, t, h):
     return s["x0"] + share * (s["L"] + s["R"])
 
 
+def kt(step):
+    """Orabona & Pál 2016, algorithm 1, of gradients over the largest norm so far, or over 1."""
+    x, g, s = flat(step.x), flat(step.g), step.s
+    if step.t == 1:
+        s |= {"x0": x, "coins": [], "wealth": step.h["first_wealth"], "norms": [1.0]}
+    s["norms"].append(np.linalg.norm(g))
+    s["coins"].append(-g / max(s["norms"]))
+    s["wealth"] += float(s["coins"][-1] @ (x - s["x0"]))
+    return tree(s["x0"] + s["wealth"] * np.sum(s["coins"], axis=0) / (step.t + 1))
+
+
 def momo(adam: bool = False, adapt: bool = False):
     """Schaipp et al. 2023: the model of past losses, weighted, and its step by the definition."""
 
@@ -242,6 +253,7 @@ HAND = {
         Hand(dowg, {"learning_rate": 0.8, "first_square": 1e-2, "epsilon": 0.1}, steps=4),
     ),
     "cocob": ("cocob", Hand(cocob, {"alpha": 2.5, "epsilon": 0.7}, steps=5)),
+    "kt": ("kt", Hand(kt, {"first_wealth": 0.3}, steps=6)),
     "momo": ("momo", Hand(momo(), MOMO, steps=5)),
     "momo, bound adapted": (
         "momo",
@@ -296,6 +308,7 @@ GOLDEN = (
     Golden("more", "dog_layerwise", "dog", {"first_share": 0.01, **DECAY}, {"layerwise": True}),
     Golden("more", "dowg", "dowg", {"first_square": 1 - 0.9999, "epsilon": 1 - 0.9999}),
     Golden("more", "cocob", "cocob", {"alpha": 20.0}),
+    Golden("more", "kt", "kt+clip_norm", {"first_wealth": 0.1, "clip_norm_epsilon": 1e-6}),
     Golden("more", "momo", "momo", {"learning_rate": 0.5, "lower_bound": -9.0, **DECAY}),
     Golden(
         "more",

@@ -44,6 +44,14 @@ ORABONA = Citation(
     2017,
     "https://arxiv.org/abs/1705.07795",
 )
+ORABONA_PAL = Citation(
+    "orabona2016",
+    "Orabona, Francesco and Pál, Dávid",
+    "Coin Betting and Parameter-Free Online Learning",
+    "NIPS 2016",
+    2016,
+    "https://arxiv.org/abs/1602.04128",
+)
 SCHAIPP = Citation(
     "schaipp2023",
     "Schaipp, Fabian and Ohana, Ruben and Eickenberg, Michael and Defazio, Aaron and "

@@ -1,4 +1,4 @@
-"""Step lengths without tuning from distances and bets: dog, dowg, cocob."""
+"""Step lengths without tuning from distances and bets: dog, dowg, cocob, kt."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ def dowg(
 def cocob(*, alpha: Any, epsilon: Any) -> optax.GradientTransformationExtraArgs:
     """COCOB-Backprop."""
     return optax.with_extra_args_support(rules.coin_betting(alpha, epsilon))
+
+
+def kt(*, first_wealth: Any) -> optax.GradientTransformationExtraArgs:
+    """KT."""
+    return optax.with_extra_args_support(rules.krichevsky_trofimov(first_wealth))
 
 
 FACTOR = learning_rate(
@@ -185,6 +190,47 @@ COCOB = Optimizer(
             call="optax.contrib.cocob",
             arguments={"alpha": "alpha", "eps": "epsilon"},
             form="As here; its learning_rate scales the gradients, which changes next to nothing.",
+        ),
+    ),
+)
+KT = Optimizer(
+    name="kt",
+    title="KT (coin betting with the Krichevsky-Trofimov estimator)",
+    family=FAMILY,
+    equation=(
+        "N ← max(N, ‖g‖),   c = -g / N,   N starts at 1\n"
+        "W ← W + ⟨c, θ - θ₀⟩,   s ← s + c\nθ ← θ₀ + W s / (t+1)"
+    ),
+    citation=citations.ORABONA_PAL,
+    hyperparameters=(
+        HyperParameter(
+            "first_wealth",
+            1e-4,
+            "W₀",
+            "the wealth to begin with: the first step is half as long at most",
+            Range(1e-8, 1e2),
+            above=0.0,
+        ),
+    ),
+    build=kt,
+    slots=2,
+    notes=(
+        "The authors' code, made safe: the method asks for gradients of norm 1 at most, without "
+        "which it can lose more than it has. Gradients are divided by the largest norm so far "
+        "where that is above 1, so it is the published rule where they are not."
+    ),
+    dialects=(
+        Dialect(
+            framework="paper",
+            form="As here, for gradients of norm 1 at most (N = 1).",
+            differs="larger gradients are the user's to scale",
+        ),
+        Dialect(
+            framework="torch",
+            call="parameterfree.KT",
+            arguments={"w": "first_wealth"},
+            form="As here, for gradients of norm 1 at most (N = 1).",
+            differs="larger gradients are the user's to scale",
         ),
     ),
 )

@@ -1,4 +1,4 @@
-"""The rules that find their step length from distances and bets: Prodigy, DoG, DoWG, COCOB.
+"""The rules that find their step length from distances and bets: Prodigy, DoG, DoWG, COCOB, KT.
 
 Each gives the whole step, learning rate and sign included. Optax's forms are not used: zero
 gradients make its Prodigy NaN, its DoG keeps a boolean in the state, and its sums of squares and
@@ -50,6 +50,17 @@ class BettingState(NamedTuple):
     sizes: optax.Updates
     total: optax.Updates
     reward: optax.Updates
+    start: optax.Params
+
+
+class KrichevskyTrofimovState(NamedTuple):
+    """Steps taken (int32), the wealth, the largest norm of a gradient (at least 1), the sum of
+    negative gradients, and the first parameters."""
+
+    steps: jax.Array
+    wealth: jax.Array
+    largest: jax.Array
+    total: optax.Updates
     start: optax.Params
 
 
@@ -242,5 +253,37 @@ def coin_betting(alpha: Any, epsilon: Any) -> optax.GradientTransformation:
 
         updates = jax.tree.map(bet, params, state.start, total, largest, sizes, reward)
         return updates, BettingState(largest, sizes, total, reward, state.start)
+
+    return optax.GradientTransformation(init, update)
+
+
+def krichevsky_trofimov(first_wealth: Any) -> optax.GradientTransformation:
+    """KT (Orabona & Pál 2016, algorithm 1): one coin for all parameters, bet on by its mean.
+
+    A coin is a gradient of norm 1 at most: gradients are divided by the largest norm so far where
+    that is above 1.
+    """
+
+    def init(params: optax.Params) -> KrichevskyTrofimovState:
+        return KrichevskyTrofimovState(
+            jnp.zeros((), jnp.int32),
+            scalar(first_wealth, params),
+            scalar(1, params),
+            zeros(params),
+            params,
+        )
+
+    def update(
+        grads: optax.Updates, state: KrichevskyTrofimovState, params: optax.Params
+    ) -> tuple[optax.Updates, KrichevskyTrofimovState]:
+        count = state.steps + 1
+        largest = jnp.maximum(state.largest, norm(grads))
+        coin = jax.tree.map(lambda g: -g / largest, grads)
+        won = dot(coin, jax.tree.map(jnp.subtract, params, state.start))
+        wealth = state.wealth + won
+        total = jax.tree.map(jnp.add, state.total, coin)
+        stake = wealth / (count + 1)
+        updates = jax.tree.map(lambda x0, t, p: x0 + stake * t - p, state.start, total, params)
+        return updates, KrichevskyTrofimovState(count, wealth, largest, total, state.start)
 
     return optax.GradientTransformation(init, update)

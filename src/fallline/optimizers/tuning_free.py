@@ -1,4 +1,4 @@
-"""Step lengths found from distances and losses: prodigy, dadapt_*, dog, dowg, cocob, momo*."""
+"""Step lengths found from distances and losses: prodigy, dadapt_*, dog, dowg, cocob, kt, momo*."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fallline.optimizers._adapted import (
     NAN,
     SCHEDULE_WANTED,
 )
-from fallline.optimizers._distances import COCOB, DOG, DOWG, FACTOR
+from fallline.optimizers._distances import COCOB, DOG, DOWG, FACTOR, KT
 from fallline.optimizers._momo import FAMILY, MOMO, MOMO_ADAM
 from fallline.optimizers._parameters import epsilon
 from fallline.optimizers.dialects import Dialect, Fixed
@@ -170,6 +170,7 @@ ENTRIES: tuple[Optimizer, ...] = (
     DOG,
     DOWG,
     COCOB,
+    KT,
     MOMO,
     MOMO_ADAM,
 )
