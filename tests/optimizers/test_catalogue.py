@@ -35,7 +35,8 @@ STUDIES = [
 
 def test_the_studies_are_a_group_and_all_is_everything() -> None:
     assert set(optimizers.names("studies")) == set(STUDIES)
-    assert set(optimizers.names()) == {*STUDIES, "adamw", "amsgrad"}
+    assert set(optimizers.names()) > {*STUDIES, "adamw", "amsgrad"}
+    assert len(optimizers.names()) >= 70
     assert optimizers.names("all") == optimizers.names()
     assert optimizers.groups() == ("all", "studies")
 
