@@ -15,6 +15,8 @@ from fallline.optimizers._rule_adam_mixtures import at_most_one, slow_decay
 from fallline.optimizers.wrapping import SHARE
 from proving import Golden, Hand, Problem, Run, Step, flat, key_of, leafwise
 
+TALL = float(np.sqrt(4 / 3))
+
 
 @leafwise
 def adan(x: Any, g: Any, s: Any, t: int, h: Any) -> Any:
@@ -80,6 +82,16 @@ def adapnm(x: Any, g: Any, s: Any, t: int, h: Any) -> Any:
     return x - h["learning_rate"] * mean / size
 
 
+def turned(matrix: np.ndarray) -> np.ndarray:
+    """What five of Jordan's quintic iterations make of the singular values, the rest kept."""
+    u, values, vt = np.linalg.svd(matrix, full_matrices=False)
+    values = values / np.sqrt(np.sum(values**2))
+    for _ in range(5):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    rows, columns = matrix.shape
+    return np.sqrt(max(1.0, columns / rows)) * (u * values) @ vt
+
+
 @leafwise
 def mars(x: Any, g: Any, s: Any, t: int, h: Any) -> Any:
     b1, b2, rate, seen = h["beta_1"], h["beta_2"], h["learning_rate"], g
@@ -103,6 +115,8 @@ def mars(x: Any, g: Any, s: Any, t: int, h: Any) -> Any:
         step = mean / (1 - b1**t) / size
     if h["step"] == "lion" and not adamw:
         step = np.sign(mean)
+    if h["step"] == "shampoo" and not adamw:
+        step = turned(mean / (1 - b1))
     return x - rate * (step + h["weight_decay"] * x)
 
 
@@ -142,6 +156,7 @@ HAND = (
     ("mars", Hand(mars, _MARS, steps=3)),
     ("mars", Hand(mars, _MARS_ALIKE, {"mars_vectors": True}, steps=3)),
     ("mars", Hand(mars, _MARS, {"step": "lion"}, steps=3)),
+    ("mars", Hand(mars, _MARS, {"step": "shampoo"}, steps=3)),
     ("mars", Hand(mars, _MARS, {"cautious": True}, steps=3)),
     ("mars", Hand(mars, _MARS, {"epsilon_place": "uncorrected"}, steps=3)),
 )
@@ -218,6 +233,17 @@ GOLDEN = (
         {**_PLACE, "mars_vectors": True, "cautious": True},
     ),
     Golden("more", "mars_lion", "mars", {"learning_rate": 0.01}, {**_PLACE, "step": "lion"}),
+    Golden(
+        "more",
+        "mars_shampoo",
+        "mars",
+        {"learning_rate": 0.01 * TALL},
+        {**_PLACE, "step": "shampoo"},
+        why=(
+            "the peer takes W, 4 by 3, for (out, in) and makes its step √(4/3) times as long, "
+            "where a kernel of ours is (in, out)"
+        ),
+    ),
 )
 
 

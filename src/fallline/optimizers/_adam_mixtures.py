@@ -265,7 +265,13 @@ MARS = Optimizer(
             (False, True),
             "MARS for vectors and scalars too, which are AdamW's otherwise",
         ),
-        Option("step", "adamw", ("adamw", "lion"), "m̂ / (√v̂ + ε), or the sign of m (MARS-Lion)"),
+        Option(
+            "step",
+            "adamw",
+            ("adamw", "lion", "shampoo"),
+            "m̂ / (√v̂ + ε), the sign of m (MARS-Lion), or m made √max(1, out/in) U Vᵀ as in Muon "
+            "(MARS-Shampoo); vectors that are AdamW's stay so",
+        ),
         Option(
             "cautious",
             False,
@@ -281,7 +287,7 @@ MARS = Optimizer(
         "the last parameters, and is zero before the first step. The norm is each array's own. "
         "Here convolutions are matrices, as in pytorch_optimizer; the authors' code takes arrays "
         "of two dimensions alone, and has decay 0.1 for all others. Schedules move both learning "
-        "rates alike."
+        "rates alike; a search over α leaves that of vectors as it is, as in the authors' code."
     ),
     dialects=dialects.MARS,
 )

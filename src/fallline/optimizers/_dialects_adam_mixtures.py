@@ -172,7 +172,7 @@ _MARS = Dialect(
         "lr": "learning_rate",
         "betas": ("beta_1", "beta_2"),
         "gamma": "gamma",
-        "mars_type": "step",
+        "mars_type": Fixed("adamw"),
         "optimize_1d": "mars_vectors",
         "lr_1d": "vector_learning_rate",
         "betas_1d": ("vector_beta_1", "vector_beta_2"),
@@ -181,7 +181,10 @@ _MARS = Dialect(
         "eps": "epsilon",
     },
     options={"epsilon_place": "uncorrected"},
-    form="ε, and 10⁻¹⁵ under the root, before the correction of v; one decay for all arrays",
+    form=(
+        "ε, and 10⁻¹⁵ under the root, before the correction of v; one decay for all arrays; "
+        "mars_type='shampoo' takes matrices for (out, in) and rounds to bfloat16"
+    ),
 )
 MARS = (
     Dialect(
@@ -194,4 +197,9 @@ MARS = (
         differs="The exact form takes two gradients per step; ours is MARS-approx.",
     ),
     _MARS,
+    replace(
+        _MARS,
+        arguments={**_MARS.arguments, "mars_type": Fixed("lion")},
+        options={**_MARS.options, "step": "lion"},
+    ),
 )

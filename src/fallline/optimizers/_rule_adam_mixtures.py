@@ -5,17 +5,22 @@ Each returns the direction for a learning rate of 1, to be scaled by ``-learning
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from fallline.optimizers._leaves import as_matrix, is_matrix
 from fallline.optimizers._length import length
 from fallline.optimizers._rule_adam import MomentsState
 from fallline.optimizers._rule_adam_moments import begun, denominator, no_steps
+from fallline.optimizers._rule_matrix import orthogonalised
 from fallline.optimizers._rule_moments import averaged, averaged_square, bias_correction, zeros
 from fallline.optimizers.wrapping import SHARE
+
+NEWTON_SCHULZ_STEPS = 5
 
 
 class DifferenceState(NamedTuple):
@@ -216,6 +221,15 @@ def at_most_one(leaf: jax.Array) -> jax.Array:
     return leaf / jnp.maximum(length(leaf), 1.0)
 
 
+def turned(leaf: jax.Array, epsilon: Any) -> jax.Array:
+    """``√max(1, out/in) U Vᵀ``, roughly, of a matrix ``U S Vᵀ`` of shape (in, out)."""
+    matrix = as_matrix(leaf)
+    rows, columns = matrix.shape
+    epsilon = jnp.asarray(epsilon, leaf.dtype)
+    orthogonal = orthogonalised(matrix, epsilon, NEWTON_SCHULZ_STEPS, bfloat16=False)
+    return math.sqrt(max(1.0, columns / rows)) * orthogonal.reshape(leaf.shape)
+
+
 def mars(
     matrices: Mars,
     vectors: Mars,
@@ -226,7 +240,7 @@ def mars(
     cautious: bool,
     place: str,
 ) -> optax.GradientTransformationExtraArgs:
-    """MARS, the whole step: Adam or Lion on gradients corrected by their change.
+    """MARS, the whole step: Adam, Lion or Muon on gradients corrected by their change.
 
     ``vectors`` are the arrays of fewer than two dimensions. ``cautious``: only where the average
     and the gradient agree in sign, the rest of the array the larger for it. Schedules know the
@@ -265,6 +279,8 @@ def mars(
                 kept = m * agree * (m.size / (jnp.sum(agree) + 1))
             if step == "lion" and own.gamma is not None:
                 direction = jnp.sign(kept)
+            elif step == "shampoo" and own.gamma is not None and is_matrix(kept):
+                direction = turned(kept / (1 - own.beta_1), epsilon)
             else:
                 direction = kept / (sizes * bias_correction(own.beta_1, count))
             rate = own.learning_rate * (extra.get(SHARE, 1.0) if own.gamma is None else 1.0)
