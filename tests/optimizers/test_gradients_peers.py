@@ -28,6 +28,7 @@ def drawn(seed: int) -> dict[str, jax.Array]:
 OPTAX = [
     ("clip_value", {"clip_value_limit": 0.4}, {}, optax.clip(0.4)),
     ("clip_norm", {"clip_norm_limit": 2.0}, {}, optax.clip_by_global_norm(2.0)),
+    ("clip_norm", {"clip_norm_limit": 50.0}, {}, optax.clip_by_global_norm(50.0)),
     ("agc", {"agc_limit": 0.3, "agc_epsilon": 0.1}, {}, optax.adaptive_grad_clip(0.3, 0.1)),
     ("centralize", {}, {"centralize_outputs": "first"}, optax.centralize()),
     ("l2", {"l2_strength": 0.2}, {}, optax.add_decayed_weights(0.2)),

@@ -199,11 +199,11 @@ HAND = [
         Hand(
             plateau,
             {
-                "learning_rate": 0.3,
+                "learning_rate": 0.02,
                 "plateau_factor": 0.5,
                 "plateau_patience": 1.0,
                 "plateau_cooldown": 2.0,
-                "plateau_threshold": 0.05,
+                "plateau_threshold": 0.3,
                 "plateau_window": 2 / 30,
                 "plateau_final": 0.2,
             },
