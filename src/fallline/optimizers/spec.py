@@ -283,7 +283,7 @@ class Optimizer:
         return self.evaluated(params, state, **cast, **self.complete_options(options))
 
     def dialect(self, framework: str, options: Mapping[str, Static] | None = None) -> Dialect:
-        """How ``framework`` has this entry: of several forms the one nearest to ``options``.
+        """How ``framework`` has this entry: its first form, or the one nearest to ``options``.
 
         An :class:`InputError` where it lacks the entry.
         """
@@ -296,7 +296,9 @@ class Optimizer:
                 hint=f"frameworks that have it: {having}; 'fallline optimizers {self.name} --code "
                 "fallline' gives it as an Optax transformation",
             )
-        asked = self.option_defaults | dict(options or {})
+        if options is None:
+            return found[0]
+        asked = self.option_defaults | dict(options)
         return min(found, key=lambda each: len(each.contradictions(self.option_defaults, asked)))
 
     def in_dialect(self, framework: str) -> Optimizer:
