@@ -5,14 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from fallline import optimizers
+from fallline import optimizers, testing
 from fallline.errors import InputError
-from fallline.optimizers import Wrapper, wrapping
+from fallline.optimizers import Optimizer, Wrapper, wrapping
 from fallline.optimizers.dialects import Fixed
 from fallline.optimizers.spec import EXTRAS
 
@@ -111,6 +112,20 @@ def test_wrappers_stack_in_the_order_of_the_name() -> None:
     assert entry.evaluated is not None
     assert entry.complete({"sam_radius": 0.2})["sam_radius"] == 0.2
     assert entry.complete_options({"lookahead_steps": 7})["lookahead_steps"] == 7
+
+
+@pytest.mark.parametrize("entry", optimizers.resolve("all"), ids=lambda each: each.name)
+def test_every_entry_can_be_inside_and_bears_what_it_is_told(entry: Optimizer) -> None:
+    names = [f"{entry.name}+clip_norm+sam+noise+ema"]
+    if entry.learning_rate is not None:
+        names.append(f"{entry.name}+weight_decay+cosine+accumulate+lookahead")
+    for name in names:
+        wrapped = optimizers.get(name)
+        rule = wrapped.transformation(wrapped.defaults)
+        params = jax.eval_shape(testing.start)
+        state = jax.eval_shape(rule.init, params)
+        after = jax.eval_shape(testing.stepper(wrapped, rule), params, state)
+        assert jax.tree.leaves(after) == jax.tree.leaves((params, state))
 
 
 def test_an_entry_in_a_dialect_can_be_inside() -> None:
