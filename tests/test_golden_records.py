@@ -48,6 +48,15 @@ def test_a_case_names_its_peer_and_its_settings(case: str) -> None:
     assert isinstance(CASES[case]["hyperparameters"], dict)
 
 
+def test_a_case_of_another_release_says_so() -> None:
+    later = {name: case["release"] for name, case in CASES.items() if "release" in case}
+    assert sorted({name.partition("_")[0] for name in later}) == ["adanorm", "adashift", "grams"]
+    releases = RECORD["versions"]["later"]
+    for name, release in later.items():
+        package = CASES[name]["peer"].split()[0]
+        assert release == releases[package] != RECORD["versions"][package]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_a_case_holds_every_step_in_finite_numbers(case: str) -> None:
     assert [step for step, _ in CASES[case]["trajectory"]] == STEPS
@@ -96,6 +105,51 @@ def test_sharpness_aware_sgd_takes_the_gradient_uphill_of_where_it_stands() -> N
         g = gradient(x)
         x = x - given["lr"] * gradient(x + given["rho"] * g / np.linalg.norm(g))
         np.testing.assert_allclose(after("sam", step), x, rtol=0, atol=1e-13)
+
+
+def test_adashift_stays_until_it_has_its_gradients_and_goes_by_the_largest_of_an_array() -> None:
+    given = CASES["adashift"]["hyperparameters"]
+    x = VALUES["x0"]
+    assert given["keep_num"] == 4
+    for step in (1, 2, 3):
+        np.testing.assert_array_equal(after("adashift", step), x)
+    g = gradient(x)
+    largest = np.concatenate([np.full(part.size, np.abs(part).max()) for part in (g[:12], g[12:])])
+    x = x - given["lr"] * g / (largest + given["eps"])
+    np.testing.assert_allclose(after("adashift", 5), x, rtol=0, atol=1e-14)
+
+
+def test_grams_goes_against_the_gradient_by_what_adam_would() -> None:
+    given = CASES["grams"]["hyperparameters"]
+    (beta_1, beta_2), x, m, v = given["betas"], VALUES["x0"], 0.0, 0.0
+    for step in (1, 2, 3):
+        g = gradient(x)
+        m, v = beta_1 * m + (1 - beta_1) * g, beta_2 * v + (1 - beta_2) * g**2
+        adam = m / (1 - beta_1**step) / (np.sqrt(v / (1 - beta_2**step)) + 1e-6)
+        x = x - given["lr"] * (np.sign(g) * np.abs(adam) + given["weight_decay"] * x)
+        np.testing.assert_allclose(after("grams", step), x, rtol=0, atol=1e-14)
+
+
+def test_adanorm_lengthens_gradients_that_are_shorter_than_usual() -> None:
+    given = CASES["adanorm"]["hyperparameters"]
+    r, rate, decay = given["r"], given["lr"], given["weight_decay"]
+    parts, short = (slice(12), slice(12, 17)), 0
+    x, e, m, v = VALUES["x0"], [0.0, 0.0], np.zeros(17), np.zeros(17)
+    for step in range(1, 61):
+        g = gradient(x)
+        s = g.copy()
+        for each, part in enumerate(parts):
+            size = np.linalg.norm(g[part])
+            e[each] = r * e[each] + (1 - r) * size
+            if e[each] > size:
+                short += 1
+                s[part] *= e[each] / size
+        m, v = 0.9 * m + 0.1 * s, 0.99 * v + 0.01 * g**2
+        unit = m / (1 - 0.9**step) * np.sqrt(1 - 0.99**step) / (np.sqrt(v) + 1e-8)
+        x = x - rate * (unit + decay * x)
+        if step in STEPS:
+            np.testing.assert_allclose(after("adanorm", step), x, rtol=0, atol=1e-10)
+    assert short > 20
 
 
 def test_the_vector_stays_where_a_peer_has_a_rule_for_matrices_only() -> None:

@@ -15,7 +15,8 @@ class Case:
     ``hessian_every``: at step 1 and each so many steps later it is handed the Hessian's diagonal.
     ``before``: what happens to the gradients first (of BEFORE, with its settings). ``only_matrix``:
     the peer has no rule for vectors; b stays where it is. ``judged``: the record holds the
-    parameters in evaluation mode or their average, all others those in training mode.
+    parameters in evaluation mode or their average, all others those in training mode. ``later``:
+    the peer is of the later release of its package, as the pinned one has it wrong.
     """
 
     peer: str
@@ -26,11 +27,17 @@ class Case:
     before: tuple[str, dict[str, float]] | None = None
     only_matrix: bool = False
     judged: bool = False
+    later: bool = False
 
 
 def more(name: str, **settings: Any) -> Case:
     """A case of pytorch_optimizer."""
     return Case(f"pytorch_optimizer {name}", settings)
+
+
+def later(name: str, **settings: Any) -> Case:
+    """A case of pytorch_optimizer's later release."""
+    return Case(f"pytorch_optimizer {name}", settings, later=True)
 
 
 def own(name: str, **settings: Any) -> Case:
@@ -72,12 +79,10 @@ TORCH = {
     ),
 }
 ADAMS = {
-    "adashift": more("AdaShift", lr=0.02, keep_num=4),
-    "adanorm": Case(
-        "pytorch_optimizer AdaNorm",
-        {"lr": 0.02, **DECAY},
-        note="the peer's average of the gradients' norms stays zero, so that it scales nothing",
-    ),
+    "adashift": later("AdaShift", lr=0.1, betas=[0.8, 0.99], keep_num=4, eps=1e-3),
+    "adashift_mean": later("AdaShift", lr=0.05, reduce_func="torch mean"),
+    "adashift_elementwise": later("AdaShift", lr=0.05, keep_num=3, reduce_func=None),
+    "adanorm": later("AdaNorm", lr=0.1, r=0.9, **DECAY),
     "adapnm": more("AdaPNM", lr=0.01, **DECAY),
     "mars": more("MARS", lr=0.02, lr_1d=0.01, **DECAY),
     "mars_vectors": more("MARS", lr=0.02, optimize_1d=True, cautious=True),
@@ -86,13 +91,7 @@ ADAMS = {
     "stableadamw": more("StableAdamW", lr=0.02),
     "adamg": more("AdamG"),
     "exadam": more("EXAdam", lr=0.02),
-    "grams": Case(
-        "pytorch_optimizer Grams",
-        {"lr": 0.02, "betas": [0.1, 0.999], **DECAY},
-        note="the peer's first beta is the weight of the new gradient: 0.1 for the paper's 0.9,"
-        " but it corrects by 1 - 0.1^t, and the second moment by the root of its correction",
-    ),
-    "focus": more("FOCUS", lr=0.01, **DECAY),
+    "grams": later("Grams", lr=0.02, betas=[0.8, 0.99], **DECAY),
     "laprop_decay": more("LaProp", lr=0.02, betas=[0.8, 0.99], **DECAY),
     "adan_decay": more("Adan", lr=0.02, weight_decay=0.1, betas=[0.9, 0.95, 0.98]),
     "adan_decoupled": more("Adan", lr=0.02, weight_decay=0.1, weight_decouple=True),
@@ -111,7 +110,6 @@ ADAMS = {
         {"lr": 0.05, "k": 3, "degenerated_to_sgd": True},
         note="without degenerated_to_sgd the peer goes uphill until it rectifies",
     ),
-    "ranger21": more("Ranger21", num_iterations=60, lr=0.05),
     "grokfast_adamw": more("GrokFastAdamW", lr=0.02, **DECAY),
     "lamb_clipless": more("Lamb", lr=0.02, max_grad_norm=0.0, grad_averaging=False),
     "novograd_averaging": more("NovoGrad", lr=0.02, grad_averaging=True, **DECAY),

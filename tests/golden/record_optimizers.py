@@ -4,9 +4,13 @@ It installs the peers on its own, in pinned versions, and writes ``optimizers.js
 
     python tests/golden/record_optimizers.py            # a virtual environment that is thrown away
     python tests/golden/record_optimizers.py FOLDER     # one that is kept there, and used again
-    python tests/golden/record_optimizers.py --record   # this interpreter has the peers already
+    python tests/golden/record_optimizers.py --record FOLDER
+                                # this interpreter has the peers already, FOLDER the later releases
 
 Any Python >= 3.11 runs it; torch's build for the CPU suffices, wherever pip is set to find it.
+AdaShift becomes NaN in pytorch_optimizer 3.9.0, AdaNorm never stores its average norm and Grams
+mistakes its betas: these cases are recorded last, with a later release that stands in a folder of
+its own. ``release`` is in their records, and ``later`` among the versions.
 
 Per case the file holds the peer, what it was given (all else is its default) and the 17 parameters
 after steps 1, 2, 3, 5, 10, 20, 40 and 60, from ``x0``, on ``f(x) = sum(a x^2/2 + c sin(w x + p))``
@@ -48,6 +52,8 @@ PINS = {
     "momo-opt": "0.1.0",
     "mechanic-pytorch": "0.0.1",
 }
+LATER = {"pytorch_optimizer": "4.1.0"}
+"""For the cases that the pinned release has wrong."""
 STEPS = (1, 2, 3, 5, 10, 20, 40, 60)
 
 
@@ -74,7 +80,7 @@ def built(case: Case, params: list[Any]) -> Any:
 
     settings = dict(case.settings)
     for name, value in settings.items():
-        if name in ("optimizer", "base_optimizer"):
+        if name in ("optimizer", "base_optimizer", "reduce_func") and value:
             settings[name] = found(value)
         elif name.endswith("_dtype"):
             settings[name] = getattr(torch, value)
@@ -239,6 +245,8 @@ def recorded(case: Case, problem: dict[str, Any]) -> dict[str, Any]:
     with float64_throughout():
         held = trajectory(case, problem)
     record: dict[str, Any] = {"peer": case.peer, "hyperparameters": case.settings}
+    if case.later:
+        record["release"] = importlib.metadata.version(case.peer.split()[0])
     if case.before:
         record["before"] = {case.before[0]: case.before[1]}
     for name in ("note", "closure", "hessian_every", "only_matrix", "judged"):
@@ -253,53 +261,85 @@ def recorded(case: Case, problem: dict[str, Any]) -> dict[str, Any]:
     return {**record, "trajectory": held}
 
 
-def record_all() -> None:
+def records(problem: dict[str, Any], *, later: bool) -> dict[str, dict[str, Any]]:
+    """All cases of the pinned releases, or of the later ones, that run."""
+    kept = {}
+    for name, case in sorted(CASES.items()):
+        if case.later != later:
+            continue
+        try:
+            kept[name] = recorded(case, problem)
+        except Exception as error:
+            print(f"{name} left out: {case.peer}: {type(error).__name__}: {error}")
+            continue
+        if "rounding" in kept[name]:
+            print(f"{name}: {case.peer} rounds by {kept[name]['rounding']}")
+    return kept
+
+
+def versions_of(pins: dict[str, str]) -> dict[str, Any]:
+    return {name: importlib.metadata.version(name) for name in pins}
+
+
+def turn_to(later: Path) -> None:
+    """From here on the packages in the folder ``later`` are imported, not those of the pins."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in LATER]:
+        del sys.modules[name]
+    sys.path.insert(0, str(later))
+    importlib.invalidate_caches()
+
+
+def record_all(later: Path) -> None:
     """Record every case that runs."""
     import torch
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     problem = drawn_problem()
-    lines = []
-    for name, case in sorted(CASES.items()):
-        try:
-            record = recorded(case, problem)
-        except Exception as error:
-            print(f"{name} left out: {case.peer}: {type(error).__name__}: {error}")
-            continue
-        if "rounding" in record:
-            print(f"{name}: {case.peer} rounds by {record['rounding']}")
-        lines.append(f"{json.dumps(name)}:{json.dumps(record, separators=(',', ':'))}")
-    about = {
-        "problem": {name: values.tolist() for name, values in problem.items()},
-        "versions": {name: importlib.metadata.version(name) for name in PINS},
-    }
-    head = json.dumps(about, separators=(",", ":"))[:-1]
+    versions, cases = versions_of(PINS), records(problem, later=False)
+    turn_to(later)
+    versions["later"] = versions_of(LATER)
+    if versions["later"] != LATER:
+        raise SystemExit(f"{later} must hold {LATER}; found was {versions['later']}")
+    cases |= records(problem, later=True)
+    about = {"problem": {name: values.tolist() for name, values in problem.items()}}
+    head = json.dumps({**about, "versions": versions}, separators=(",", ":"))[:-1]
+    lines = [
+        f"{json.dumps(name)}:{json.dumps(case, separators=(',', ':'))}"
+        for name, case in sorted(cases.items())
+    ]
     path = Path(__file__).with_name("optimizers.json")
     path.write_text(f'{head},"cases":{{\n' + ",\n".join(lines) + "\n}}\n")
     print(f"{len(lines)} cases, {path.stat().st_size} bytes")
 
 
-def installed(folder: Path) -> Path:
-    """The interpreter of a virtual environment that has the peers."""
-    python = folder / "bin" / "python"
+def pinned(pins: dict[str, str]) -> list[str]:
+    return [f"{name}=={version}" for name, version in pins.items()]
+
+
+def record_in(folder: Path) -> None:
+    """Record by the interpreter of a virtual environment that gets the peers."""
+    python, later = folder / "bin" / "python", folder / "later"
     if not python.exists():
         venv.create(folder, with_pip=True)
-    pins = [f"{name}=={version}" for name, version in PINS.items()]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *pins], check=True)
-    return python
+    install = [python, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*install, *pinned(PINS)], check=True)
+    # What the later releases need is there already.
+    beside = ["--no-deps", "--upgrade", "--target", later]
+    subprocess.run([*install, *beside, *pinned(LATER)], check=True)
+    subprocess.run([python, __file__, "--record", later], check=True)
 
 
 def main() -> None:
     """Install the peers and record, or only record."""
-    given = sys.argv[1:]
-    if given == ["--record"]:
-        record_all()
-    elif given:
-        subprocess.run([installed(Path(given[0])), __file__, "--record"], check=True)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([installed(Path(folder)), __file__, "--record"], check=True)
+    match sys.argv[1:]:
+        case ["--record", later]:
+            record_all(Path(later))
+        case [folder]:
+            record_in(Path(folder).absolute())
+        case _:
+            with tempfile.TemporaryDirectory() as folder:
+                record_in(Path(folder))
 
 
 if __name__ == "__main__":
