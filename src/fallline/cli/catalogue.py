@@ -102,8 +102,10 @@ def wrappers_table() -> str:
             each.title,
             each.family,
             ", ".join(
-                f"{each.name}_{one.name}={one.default}"
-                for one in (*each.hyperparameters, *each.options)
+                [
+                    *(f"{each.name}_{one.name}={one.default:g}" for one in each.hyperparameters),
+                    *(f"{each.name}_{one.name}={one.default}" for one in each.options),
+                ]
             ),
         )
         for each in catalogue.wrappers()

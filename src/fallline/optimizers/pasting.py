@@ -88,10 +88,12 @@ def _warnings(
         found.append(f"{dialect.call} has {name}={has!r}; asked was {chosen[name]!r}")
     passed = {each for argument in dialect.arguments.values() for each in names(argument)}
     for each in optimizer.hyperparameters:
-        has = dialect.defaults.get(each.name, each.default)
+        there = dialect.defaults.get(each.name, each.default)
         dormant = each.only_with and chosen[each.only_with[0]] not in each.only_with[1]
-        if each.name not in passed and not dormant and values[each.name] != has:
-            found.append(f"{dialect.call} has {each.name}={has:g}; asked was {values[each.name]:g}")
+        if each.name not in passed and not dormant and values[each.name] != there:
+            found.append(
+                f"{dialect.call} has {each.name}={there:g}; asked was {values[each.name]:g}"
+            )
     return found
 
 
