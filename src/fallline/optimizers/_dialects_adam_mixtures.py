@@ -85,12 +85,13 @@ _ADEMAMIX = Dialect(
         "alpha": "alpha",
         "eps": "epsilon",
     },
-    form="only m is corrected, but 3.9.0 corrects the slow average too; ε beside the root",
+    options={"corrected": "both"},
+    form="version 3.9: the slow average is corrected by 1-β₁ᵗ too; ε beside the root",
 )
 _ADEMAMIX_SCHEDULED = replace(
     _ADEMAMIX,
     arguments={**_ADEMAMIX.arguments, "t_alpha_beta3": "warm_up_steps"},
-    options={"schedules": True},
+    options={**_ADEMAMIX.options, "schedules": True},
     form=f"{_ADEMAMIX.form}; one number of steps for both schedules",
 )
 _ADEMAMIX_FORMS = (*deciding(_ADEMAMIX), *deciding(_ADEMAMIX_SCHEDULED))
@@ -104,7 +105,15 @@ ADEMAMIX = (
         ),
     ),
     *_ADEMAMIX_FORMS,
-    *(replace(form, options={**form.options, "corrected": "both"}) for form in _ADEMAMIX_FORMS),
+    *(
+        replace(
+            form,
+            options={**form.options, "corrected": "fast"},
+            form="version 4.1: only m is corrected; ε beside the root",
+            differs="version 3.9 divides the slow average by 1-β₁ᵗ too",
+        )
+        for form in _ADEMAMIX_FORMS
+    ),
     *decaying(
         Dialect(
             framework="optax",
@@ -177,12 +186,14 @@ _MARS = Dialect(
         "lr_1d": "vector_learning_rate",
         "betas_1d": ("vector_beta_1", "vector_beta_2"),
         "weight_decay": "weight_decay",
+        "weight_decay_1d": "weight_decay",
         "cautious": "cautious",
         "eps": "epsilon",
     },
     options={"epsilon_place": "uncorrected"},
     form=(
-        "ε, and 10⁻¹⁵ under the root, before the correction of v; one decay for all arrays; "
+        "ε, and 10⁻¹⁵ under the root, before the correction of v; version 3.9 has one decay "
+        "for all arrays, whatever weight_decay_1d is; "
         "mars_type='shampoo' takes matrices for (out, in) and rounds to bfloat16"
     ),
 )

@@ -173,8 +173,12 @@ QHADAM = (
             defaults={"beta_1": 0.9, "nu_1": 1.0},
             options={"weights": "float32"},
             form=(
-                "weights of the averages in float32 whatever the parameters are; 3.9.0 adds "
-                "1 - w g² to v where w g² belongs, and soon takes the root of what is negative"
+                "weights of the averages in float32 whatever the parameters are; as the paper from "
+                "version 4.1 on"
+            ),
+            differs=(
+                "version 3.9 adds 1 - w g² to v where (1 - w) g² belongs, and soon takes the root "
+                "of what is negative"
             ),
         )
     ),

@@ -150,8 +150,8 @@ DIFFGRAD = (
         framework="torch",
         call="pytorch_optimizer.DiffGrad",
         arguments={**_LR, **_EPS},
-        form="as the authors' second code; release 3.9.0 leaves ξ and the correction of v out",
-        differs=_UNDER_ROOT,
+        form="as the authors' second code from version 4.1 on",
+        differs=f"version 3.9 leaves ξ and the correction of v out; {_UNDER_ROOT}",
     ),
 )
 
@@ -170,7 +170,8 @@ ADASHIFT = (
             call="pytorch_optimizer.AdaShift",
             arguments={**_LR, "keep_num": "history", **reducing, **_EPS},
             options={"reduction": reduction},
-            form="as here; the parameters of release 3.9.0 become NaN at step n - 1",
+            form="as here from version 4.1 on",
+            differs="the parameters of version 3.9 become NaN at step n - 1",
         )
         for reduction, reducing in _REDUCING.items()
     ),
@@ -184,9 +185,9 @@ ADANORM = (
         arguments={**_LR, "r": "gamma", "weight_decay": "weight_decay", **_EPS},
         defaults={"beta_2": 0.99},
         options={"epsilon_place": "uncorrected"},
-        form="ε beside the root of v before its correction; release 3.9.0 never stores the average "
-        "norm, so that it is Adam, here γ = 0",
-        differs=_UNDER_ROOT,
+        form="ε beside the root of v before its correction; as here from version 4.1 on",
+        differs="version 3.9 never stores the average norm, so that it is Adam, here γ = 0; "
+        + _UNDER_ROOT,
     ),
 )
 
@@ -287,7 +288,8 @@ RANGER = (
             arguments={**_RANGER, **centring, **_EPS},
             options={"centred": centred},
             form="as the author's code with degenerated_to_sgd=True; without it, its default, "
-            "it climbs along the gradient in the first steps",
+            "it climbs along the gradient in the first steps; the mean is over all but a kernel's "
+            "outputs, which torch has first",
         )
         for centred, centring in _CENTRING.items()
     ),
@@ -315,7 +317,8 @@ GRAMS = (
         framework="torch",
         call="pytorch_optimizer.Grams",
         arguments={**_LR, "weight_decay": "weight_decay", **_EPS},
-        form="as the paper; release 3.9.0 gives the new gradient the share β₁, not 1-β₁, and "
-        "divides v by the root of its correction",
+        form="as the paper from version 4.1 on",
+        differs="version 3.9 gives the new gradient the share β₁, not 1-β₁, and divides v by the "
+        "root of its correction",
     ),
 )
