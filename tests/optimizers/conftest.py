@@ -75,7 +75,7 @@ class Prover:
     def by_hand(self, name: str, hand: proving.Hand) -> None:
         """Against the paper's equations in NumPy."""
         error = proving.by_hand(name, hand)
-        self._proven(name, f"{hand.steps} steps by hand", error, hand.tolerance)
+        self.agrees(name, f"{hand.steps} steps by hand", error, hand.tolerance)
 
     def follows(self, golden: proving.Golden) -> None:
         """Against another framework's trajectory."""
@@ -84,9 +84,10 @@ class Prover:
         error = proving.follow(golden, self._golden_dir)
         steps = max(dict(recorded["trajectory"]))
         peer = ".".join(recorded["peer"].split())
-        self._proven(golden.entry, f"{peer}, {steps} steps", error, golden.tolerance)
+        self.agrees(golden.entry, f"{peer}, {steps} steps", error, golden.tolerance)
 
-    def _proven(self, name: str, against: str, error: float, tolerance: float) -> None:
+    def agrees(self, name: str, against: str, error: float, tolerance: float) -> None:
+        """With ``error`` as the largest difference found."""
         self._note("proof", f"{name.split(':')[0]}|{against}|{error:.1e}|{tolerance:g}")
         assert error <= tolerance, f"{name} differs by {error:.3g} from {against}"
 
