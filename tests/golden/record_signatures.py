@@ -6,7 +6,7 @@ in an environment that has them: torch, keras (with any backend) and pytorch_opt
 is a list of names such as "torch.optim.Adam", as `python tests/golden/record_signatures.py --list`
 prints it in fallline's own environment. Written: signatures.json beside this file, for each call
 the names of its arguments with their defaults (null where there is none, text for what is neither
-number, boolean nor text), and the versions.
+number, boolean nor text, without its address), and the versions.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,9 @@ def plain(default: Any) -> Any:
         return REQUIRED
     if isinstance(default, tuple):
         return list(default)
-    return default if isinstance(default, bool | int | float | str | None) else str(default)
+    if isinstance(default, bool | int | float | str | None):
+        return default
+    return re.sub(" at 0x[0-9a-f]+", "", str(default))
 
 
 def main(arguments: list[str]) -> None:
