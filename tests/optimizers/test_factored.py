@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import proving
@@ -234,6 +235,36 @@ def test_follows_a_peer_but_for_what_that_makes_of_vectors(
     peer = ".".join(case["peer"].split())
     record_property("proof", f"{golden.entry}|{peer} (matrices), 60 steps|{worst:.1e}|1e-10")
     assert worst <= 1e-10
+
+
+@pytest.mark.parametrize(
+    ("theirs", "name", "settings", "options", "tolerance"),
+    [
+        (optax.sm3(0.1, 0.8), "sm3", {"learning_rate": 0.1, "momentum": 0.8}, {}, 1e-12),
+        (
+            # Its t^τ is computed in float32.
+            optax.adafactor(0.05, min_dim_size_to_factor=0, eps=1e-6, momentum=0.8),
+            "adafactor",
+            {"learning_rate": 0.05, "epsilon_1": 1e-6, "beta_1": 0.8},
+            {"epsilon_place": "square", "relative_step": False, "first_moment": True},
+            1e-6,
+        ),
+    ],
+    ids=["sm3", "adafactor"],
+)
+def test_optax_takes_the_same_steps_but_for_its_rounding(
+    theirs: Any, name: str, settings: Any, options: Any, tolerance: float, x64: None
+) -> None:
+    problem = proving.Problem.drawn()
+    run = proving.Run(name, settings, options, problem, 20)
+    params = jax.tree.map(jnp.asarray, problem.start)
+    state = theirs.init(params)
+    for number in range(1, 21):
+        run.step(number)
+        grads = problem.gradient({name: np.asarray(leaf) for name, leaf in params.items()})
+        updates, state = theirs.update(jax.tree.map(jnp.asarray, grads), state, params)
+        params = optax.apply_updates(params, updates)
+    np.testing.assert_allclose(proving.flat(run.params), proving.flat(params), atol=tolerance)
 
 
 @pytest.mark.parametrize("name", ["adafactor", "came"])

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax.contrib
 import pytest
 
 from fallline import optimizers
@@ -29,6 +30,15 @@ def test_muon_steps_by_about_the_same_in_every_singular_direction(x64: None) -> 
     grad = left @ np.diag([1.0, 0.5, 0.2, 0.1]) @ right
     values = np.linalg.svd(np.asarray(moved("muon", grad, {"learning_rate": 1.0})))[1]
     assert np.all((values > 0.65) & (values < 1.25))
+
+
+def test_muon_turns_a_matrix_as_optax_does(x64: None) -> None:
+    """Which adds its ε to the norm."""
+    grad = jnp.asarray(drawn(7, 3))
+    theirs = optax.contrib.muon(0.1, nesterov=False, eps=1e-12)
+    update, _ = theirs.update(grad, theirs.init(grad), grad)
+    settings = {"learning_rate": 0.1, "epsilon": 1e-12}
+    np.testing.assert_allclose(moved("muon", grad, settings, nesterov=False), update, rtol=1e-9)
 
 
 def test_muon_takes_longer_steps_where_there_are_more_outputs_than_inputs(x64: None) -> None:

@@ -122,7 +122,7 @@ LBFGS = (
         call="torch.optim.LBFGS",
         arguments=_TORCH_LBFGS,
         options={"memory_size": 100, "line_search": "none", "first_step": "manhattan"},
-        form="t = α without a search; a step of it makes max_iter of ours",
+        form="t = α without a search; max_iter=1 makes a step of it one of ours",
         differs="pairs with yᵀs up to 1e-10 are left out, and steps that would gain less than 1e-9",
     ),
     Dialect(

@@ -147,8 +147,8 @@ ADAHESSIAN = Optimizer(
     gradients_per_step=2,
     notes=(
         "The form of the authors' code. A step costs a second gradient: the derivative of the "
-        "gradient along z. z is new in every step and the same for all arrays' batches; the "
-        "estimate is exact where the Hessian is diagonal."
+        "gradient along z, which is new in every step. The estimate is exact where the Hessian is "
+        "diagonal."
     ),
     dialects=dialects.ADAHESSIAN,
 )
