@@ -341,3 +341,33 @@ def test_shampoo_moves_a_matrix_as_recorded(x64: None, golden_dir: Path) -> None
         run.step(number)
     expected = dict(recorded["cases"]["shampoo"]["trajectory"])[60][:12]
     np.testing.assert_allclose(run.params["W"].ravel(), expected, rtol=0, atol=1e-12)
+
+
+def shampoo_of_torch(x: np.ndarray, g: np.ndarray, s: dict[str, Any], t: int, case: str) -> Any:
+    """What the packages for torch make of Shampoo: see WHOLE, and the cases' own reasons."""
+    second, turned = case == "shampoo_second", g.ndim == 2
+    g = (g + s.setdefault("step", g)) / 2 if second else g + 0.01 * x
+    epsilon, due = (0.1, (t - 1) % 3 == 0) if second else (0.5, t % 3 == 0)
+    moved = g if turned else g[:, None]
+    for side in range(g.ndim):
+        rows = moved if side == 0 else moved.T
+        s[side] = s.get(side, epsilon * np.eye(len(rows))) + rows @ rows.T
+        if due:
+            s["root", side] = power(s[side], -1 / g.ndim)
+        root = s.get(("root", side), np.zeros_like(s[side]))
+        moved = root @ moved if side == 0 else moved @ root
+    s["step"] = moved.reshape(g.shape)
+    return x - 0.1 * s["step"]
+
+
+@pytest.mark.parametrize("case", ["shampoo_periodic", "shampoo_second"])
+def test_the_packages_for_torch_have_another_shampoo(case: str, golden_dir: Path) -> None:
+    recorded = proving.record("more", golden_dir)
+    problem = proving.Problem.of(recorded["problem"])
+    x, memory = problem.start, {"W": {}, "b": {}}
+    expected = dict(recorded["cases"][case]["trajectory"])
+    for number in range(1, 61):
+        g = problem.gradient(x)
+        x = {name: shampoo_of_torch(x[name], g[name], memory[name], number, case) for name in x}
+        if number in expected:
+            np.testing.assert_allclose(proving.flat(x), expected[number], rtol=0, atol=1e-9)
