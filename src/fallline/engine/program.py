@@ -203,13 +203,10 @@ class Program:
         params, state = carry.params, carry.state
         (loss, (score, state)), grads = self._gradient(params, state, key, train, batch)
 
-        def value_fn(other: Any) -> jax.Array:
-            return self._objective(other, carry.state, key, train, batch)[0]
-
         extra = {
             "value": loss,
             "grad": grads,
-            "value_fn": value_fn,
+            "value_fn": self._value_fn(carry.state, key, train, batch),
             "key": jax.random.fold_in(drawn, OPTIMIZERS_OWN),
             "total_steps": row.total_steps,
         }
@@ -246,6 +243,29 @@ class Program:
 
         parts = self._parts(batch)
         return of(batch, key) if parts is None else self._weighted(of, parts, key, batch)
+
+    def _value_fn(
+        self, state: Any, key: Any, train: Arrays, batch: jax.Array
+    ) -> Callable[[Any], jax.Array]:
+        """The objective as a function of the parameters, which may be differentiated."""
+
+        def value(params: Any) -> jax.Array:
+            return self._objective(params, state, key, train, batch)[0]
+
+        if self.shards == 1:
+            return value
+
+        def forward(params: Any) -> tuple[jax.Array, Any]:
+            (loss, _), grads = self._gradient(params, state, key, train, batch)
+            return loss, grads
+
+        def backward(grads: Any, slope: jax.Array) -> tuple[Any]:
+            return (jax.tree.map(lambda leaf: slope * leaf, grads),)
+
+        # The sum over devices, transposed, would count every device's share on each of them.
+        shared = jax.custom_vjp(value)
+        shared.defvjp(forward, backward)
+        return shared
 
     def _weighted(
         self, of: Callable[[jax.Array, Any], Any], parts: jax.Array, key: Any, batch: jax.Array
