@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -25,7 +26,8 @@ print(json.dumps([
 def threads(before: str) -> list[int]:
     """Threads of SciPy's LAPACK in a fresh process, where ``before`` ran first."""
     command = [sys.executable, "-c", SCRIPT.format(before=before)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    plain = {name: value for name, value in os.environ.items() if "NUM_THREADS" not in name}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=plain)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
