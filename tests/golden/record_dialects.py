@@ -11,12 +11,12 @@ they stand for, and the 17 parameters after steps 1, 2, 5 and 20 on the problem 
 rounded to 12 decimals; ``fails`` in their place where the call gives none, and ``until`` where they
 do not stay finite. ``later`` is where the later release goes, if not the same way.
 
-Settings are the dialect's own defaults, except that what shows nothing is moved: learning rates
-below 0.01 are ten times as large, first guesses of a distance and weight decays of 0 are 0.01,
-other zeros are in the middle of their range. An option that an argument passes on is recorded at
+Settings are the dialect's own defaults, except that what shows little is moved: a learning rate is
+0.05 at least and ε 0.1, AT_LEAST and INSTEAD have more, a weight decay of 0 is 0.01, and other
+zeros are in the middle of their range. An option that an argument passes on is recorded at
 each of its choices. Keras on TensorFlow turns numbers into float32, so that its settings are such
-as float32 holds; its betas are as they are, since their rounding is an option of ours. W is handed
-to torch as torch has kernels, outputs first: transposed.
+as float32 holds; betas are as they are where their rounding is an option of ours. W is handed to
+torch as torch has kernels, outputs first: transposed.
 """
 
 from __future__ import annotations
@@ -40,8 +40,17 @@ FOLDER = Path(__file__).parent
 KEPT = FOLDER / "dialects.json"
 STEPS = (1, 2, 5, 20)
 DECIMALS = 12
-TINY = 0.01
-VISIBLE = 0.01
+AT_LEAST = {
+    "learning_rate": 0.05,
+    "vector_learning_rate": 0.05,
+    "epsilon": 0.1,
+    "adam_epsilon": 0.1,
+    "first_distance": 0.01,
+}
+"""By hyper-parameter: below it shows little within 20 steps."""
+INSTEAD = {"delta": 3.0, "norm_bound": 0.9, "step_min": 0.005, "step_max": 0.05}
+"""Bounds that would never be reached."""
+DECAY = 0.01
 LATER = "pytorch_optimizer"
 """The package of which there is a later release."""
 APART = 1e-10
@@ -107,10 +116,12 @@ def telling(parameter: Any, dialect: Any) -> float:
     """The value at which a hyper-parameter is recorded."""
     value = dialect.defaults.get(parameter.name, parameter.default)
     span = parameter.range
-    if parameter.name == "learning_rate" and 0 < value < TINY:
-        value *= 10
-    elif parameter.name == "first_distance" or (parameter.name == "weight_decay" and value == 0):
-        value = VISIBLE
+    if parameter.name in INSTEAD:
+        value = INSTEAD[parameter.name]
+    elif parameter.name in AT_LEAST:
+        value = max(value, AT_LEAST[parameter.name])
+    elif parameter.name == "weight_decay" and value == 0:
+        value = DECAY
     elif value == 0 and span is not None:
         match span.scale:
             case "log":
@@ -119,8 +130,8 @@ def telling(parameter: Any, dialect: Any) -> float:
                 value = 1 - math.sqrt((1 - span.low) * (1 - span.high))
             case _:
                 value = (span.low + span.high) / 2
-    rounds = dialect.framework == "keras" and not parameter.name.startswith("beta")
-    return float(np.float32(value)) if rounds else value
+    kept = parameter.name.startswith("beta") and "betas" in dialect.options
+    return float(np.float32(value)) if dialect.framework == "keras" and not kept else value
 
 
 def plain(value: Any) -> Any:
