@@ -71,6 +71,18 @@ def test_demanding_optimizers_have_programs_of_their_own() -> None:
     assert "not like the others'" in made[1].reason
 
 
+def test_many_optimizers_are_dealt_to_several_programs() -> None:
+    made = _groups(SMALL, names="all", runs=1, epochs=1)
+    shared = [group.optimizers for group in made if len(group.optimizers) > 1]
+    mini = [names for names in shared if not optimizers.get(names[0]).full_batch]
+    sizes = [len(names) for names in mini]
+    assert len(mini) > 2
+    assert max(sizes) <= grouping.MOST_BRANCHES
+    assert max(sizes) - min(sizes) <= 1
+    everyone = [name for group in made for name in group.optimizers]
+    assert sorted(everyone) == sorted(optimizers.names())
+
+
 def test_a_batch_is_never_more_than_the_examples() -> None:
     (group,) = _groups(SMALL, names=("adam",), batch_size=5_000)
     assert group.batch_size == SMALL.train_examples

@@ -8,6 +8,7 @@ alone, and steps dominate: then every optimizer gets a program of its own.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ TRAFFIC_PER_SECOND = 1e10
 """Bytes of activations that one core reads or writes."""
 STEP_SECONDS = 25e-6
 """The floor of a step, whatever the network."""
+MOST_BRANCHES = 20
+"""Optimizers of one program: with more of them nothing trains for long while it compiles."""
 MOST_SLOTS = 4
 """Parameter-sized arrays of a state that branches share: all of them carry the hungriest's."""
 LINE_SEARCH_PASSES = 8.0
@@ -89,11 +92,18 @@ def _parts(
     found = []
     if alike:
         shared, reason = _shares(parameters, run_steps * len(alike), len(alike))
-        found = [(part, reason) for part in ([alike] if shared else [[each] for each in alike])]
+        most = MOST_BRANCHES if shared else 1
+        found = [(part, reason) for part in _dealt(alike, -(-len(alike) // most))]
     return [
         *found,
         *(([each], "its state or its steps are not like the others'") for each in apart),
     ]
+
+
+def _dealt(members: Sequence[Optimizer], parts: int) -> list[list[Optimizer]]:
+    """``members`` in their order in so many parts, whose sizes differ by one at most."""
+    bounds = [len(members) * part // parts for part in range(parts + 1)]
+    return [list(members[low:high]) for low, high in itertools.pairwise(bounds)]
 
 
 def _demanding(optimizer: Optimizer) -> bool:
