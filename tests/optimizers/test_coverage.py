@@ -35,7 +35,7 @@ def loaded(path: Path) -> Any:
 @pytest.fixture(scope="module")
 def modules() -> list[Any]:
     """The test modules beside this one that hold proofs."""
-    paths = [path for path in sorted(FOLDER.glob("test_*.py")) if path.name != Path(__file__).name]
+    paths = [path for path in sorted(FOLDER.rglob("test_*.py")) if path.name != Path(__file__).name]
     marks = ("\nGOLDEN", "\nHAND")
     return [loaded(path) for path in paths if any(mark in path.read_text() for mark in marks)]
 

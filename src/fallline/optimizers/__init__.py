@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from fallline.optimizers import (
     adam,
-    adam_moments,
-    adam_steps,
     adaptive,
     around,
     averaged,
-    classic,
-    curvature,
-    factored,
-    gradients,
+    descent,
     layerwise,
-    line_search,
     matrix,
-    momenta,
-    schedules,
-    signs,
     tuning_free,
 )
 from fallline.optimizers.catalogue import (
@@ -54,26 +45,8 @@ __all__ = [
     "wrappers",
 ]
 
-_FAMILIES = (
-    classic,
-    line_search,
-    adaptive,
-    adam,
-    adam_steps,
-    adam_moments,
-    layerwise,
-    momenta,
-    signs,
-    factored,
-    averaged,
-    tuning_free,
-    matrix,
-    curvature,
-)
-
-for _family in _FAMILIES:
+for _family in (descent, adaptive, adam, layerwise, averaged, tuning_free, matrix):
     for _entry in _family.ENTRIES:
         register(_entry)
-for _kind in (schedules, gradients, around):
-    for _wrapper in _kind.ENTRIES:
-        register_wrapper(_wrapper)
+for _wrapper in around.ENTRIES:
+    register_wrapper(_wrapper)

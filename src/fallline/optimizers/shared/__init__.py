@@ -1,0 +1,1 @@
+"""What the families share: citations, common hyper-parameters, averages, norms."""
