@@ -32,8 +32,6 @@ from workers import LeftOut, Team
 NAME = "steps"
 OURS = "fallline"
 EXAMPLES = 60_000
-LONGER = 2.0
-"""fallline's trainings are so many times longer: a population begins and ends together."""
 
 
 @dataclass
@@ -111,7 +109,8 @@ def _prepare(
     options: argparse.Namespace,
     data: Path,
 ) -> None:
-    longer = LONGER if name == OURS else STEP_PEERS[name].longer
+    # Each run of a population is to be as long as the one run of a peer.
+    longer = case.runs / machine.cores() if name == OURS else STEP_PEERS[name].longer
     available = EXAMPLES // case.batch_size
     check = (1, case.check_steps) if case.check_steps <= available else (case.check_steps, 1)
     asked = {"network": case.network, "batch_size": case.batch_size, "check": check}
@@ -266,9 +265,9 @@ def _method(found: list[Found], options: argparse.Namespace) -> str:
     }
     said = "; ".join(f"{title(side)}: {'on' if on else 'off'}" for side, on in jit.items())
     return (
-        f"{options.rounds} rounds of about {options.seconds:g} s for each side, in turns (fallline "
-        "twice that and Keras 1.5 times: they have most to do before and after a training); ratios "
-        "are taken within a round. Each side was warmed by a training of the same length."
+        f"{options.rounds} rounds of about {options.seconds:g} s for each run, in turns (Keras 1.5 "
+        "times that: it has most to do before and after a training; a core of fallline's trains its "
+        "runs one after another); ratios are taken within a round. Each side was warmed by a training of the same length."
         + (f" What Keras chose for its `jit_compile='auto'`: {said}." if said else "")
     )
 

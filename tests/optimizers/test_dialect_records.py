@@ -23,8 +23,6 @@ PROBLEM = json.loads((FOLDER / "optimizers.json").read_text("utf-8"))["problem"]
 TOLERANCE = 1e-10
 FOUND = ("trajectory", "until", "fails", "later")
 """What a record has besides its job."""
-LACKS = {("torch.optim.Muon", "scale", "none")}
-"""Options that an argument passes on, at a choice that the call refuses."""
 MENDED = (
     "adanorm",
     "adashift",
@@ -56,12 +54,7 @@ JOBS = {
 RECORDS = {name: KEPT.get(written(job), {}) for name, (_, job) in JOBS.items()}
 
 
-def refused(job: Mapping[str, Any]) -> bool:
-    """Whether the call has no such choice."""
-    return any((job["call"], *option) in LACKS for option in job["options"].items())
-
-
-SAME = [name for name, (dialect, job) in JOBS.items() if not (dialect.differs or refused(job))]
+SAME = [name for name, (dialect, _) in JOBS.items() if not dialect.differs]
 LATER = [
     name
     for name, (dialect, job) in JOBS.items()
@@ -93,12 +86,6 @@ def test_a_record_holds_numbers_or_says_why_it_has_none() -> None:
         assert held, each["call"]
         assert np.isfinite([values for _, values in held]).all()
         assert {len(values) for _, values in held} == {17}
-
-
-def test_a_call_refuses_the_choices_that_it_is_said_to_refuse() -> None:
-    for name, (_, job) in JOBS.items():
-        if refused(job):
-            assert RECORDS[name]["fails"].startswith("ValueError"), name
 
 
 @pytest.mark.parametrize("name", SAME)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import proving
-from fallline.optimizers.matrix import rule_kron as _rule_kron
+from fallline.optimizers.matrix import rule_kron
 from proving import Arrays, Golden, Hand, Step, leafwise
 
 TALL = float(np.sqrt(4 / 3))
@@ -318,7 +318,7 @@ def test_follows_another_framework(
     golden: Golden, prove: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The record's probe is all ones, so that it needs no random numbers of torch.
-    monkeypatch.setattr(_rule_kron, "probe", lambda key, like: jnp.ones_like(like))
+    monkeypatch.setattr(rule_kron, "probe", lambda key, like: jnp.ones_like(like))
     prove.follows(golden)
 
 

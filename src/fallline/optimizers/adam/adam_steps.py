@@ -6,7 +6,7 @@ those that look back: swats, diffgrad, adashift, ranger.
 
 from __future__ import annotations
 
-from fallline.optimizers.adam import adam_history as _adam_history
+from fallline.optimizers.adam import adam_history
 from fallline.optimizers.adam import build_adam_steps as build
 from fallline.optimizers.adam import citations_adam_steps as cited
 from fallline.optimizers.adam import dialects_adam_steps as dialects
@@ -297,5 +297,5 @@ ENTRIES = (
     CAUTIOUS_ADAMW,
     GRAMS,
     ADAMG,
-    *_adam_history.ENTRIES,
+    *adam_history.ENTRIES,
 )

@@ -267,7 +267,10 @@ ADABELIEF = (
             "eps": "epsilon",
         },
         form="the paper's, without rectification",
-        differs=f"{_ROOT_EPSILON}, which outweighs ε = 1e-16 where s falls below 1e-13",
+        differs=(
+            f"ε beside the uncorrected root; {_ROOT_EPSILON}, which outweighs ε = 1e-16 where s "
+            "falls below 1e-13"
+        ),
     ),
     Dialect(
         framework="optax",

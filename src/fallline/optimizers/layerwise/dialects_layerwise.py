@@ -85,7 +85,10 @@ LAMB = (
         },
         defaults={"learning_rate": 1e-3, "epsilon": 1e-7},
         options={"decay_place": "outside"},
-        form="both averages corrected; θ shrunk by αλ before the step, outside of the ratio",
+        form=(
+            "both averages corrected; θ shrunk by αλ before the step, outside of the ratio; on "
+            "TensorFlow the corrections take β rounded to float32"
+        ),
     ),
     Dialect(
         framework="optax",

@@ -10,7 +10,7 @@ import optax
 from fallline.optimizers.matrix import citations_matrix as citations
 from fallline.optimizers.matrix import dialects_curvature as dialects
 from fallline.optimizers.matrix import rule_curvature as rules
-from fallline.optimizers.matrix import rule_lbfgs as _rule_lbfgs
+from fallline.optimizers.matrix import rule_lbfgs
 from fallline.optimizers.shared.parameters import chained, epsilon, learning_rate, share
 from fallline.optimizers.spec import HyperParameter, Optimizer, Option
 from fallline.spaces import Range
@@ -105,7 +105,7 @@ def lbfgs(
     first_step: str,
 ) -> optax.GradientTransformationExtraArgs:
     """L-BFGS."""
-    return _rule_lbfgs.lbfgs(
+    return rule_lbfgs.lbfgs(
         learning_rate,
         c1,
         c2,

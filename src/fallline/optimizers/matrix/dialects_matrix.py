@@ -15,21 +15,24 @@ MUON = (
             "what is no hidden matrix has an AdamW of its own"
         ),
     ),
-    Dialect(
-        framework="torch",
-        call="torch.optim.Muon",
-        arguments={
-            "lr": "learning_rate",
-            "weight_decay": "weight_decay",
-            "momentum": "momentum",
-            "nesterov": "nesterov",
-            "eps": "epsilon",
-            "ns_steps": "iterations",
-            "adjust_lr_fn": "scale",
-        },
-        defaults={"learning_rate": 1e-3, "weight_decay": 0.1},
-        options={"precision": "bfloat16", "others": "none"},
-        form="takes matrices only, of shape (out, in); rounds to bfloat16",
+    *(
+        Dialect(
+            framework="torch",
+            call="torch.optim.Muon",
+            arguments={
+                "lr": "learning_rate",
+                "weight_decay": "weight_decay",
+                "momentum": "momentum",
+                "nesterov": "nesterov",
+                "eps": "epsilon",
+                "ns_steps": "iterations",
+                "adjust_lr_fn": Fixed(scale),
+            },
+            defaults={"learning_rate": 1e-3, "weight_decay": 0.1},
+            options={"precision": "bfloat16", "others": "none", "scale": scale},
+            form="takes matrices only, of shape (out, in); rounds to bfloat16",
+        )
+        for scale in ("original", "match_rms_adamw")
     ),
     Dialect(
         framework="keras",

@@ -8,10 +8,7 @@ import optax
 
 from fallline.optimizers.matrix import citations_matrix as citations
 from fallline.optimizers.matrix import dialects_matrix as dialects
-from fallline.optimizers.matrix import rule_kron as _rule_kron
-from fallline.optimizers.matrix import rule_matrix as _rule_matrix
-from fallline.optimizers.matrix import rule_shampoo as _rule_shampoo
-from fallline.optimizers.matrix import rule_soap as _rule_soap
+from fallline.optimizers.matrix import rule_kron, rule_matrix, rule_shampoo, rule_soap
 from fallline.optimizers.shared.parameters import chained, epsilon, learning_rate, share
 from fallline.optimizers.spec import HyperParameter, Optimizer, Option
 from fallline.spaces import Range
@@ -55,7 +52,7 @@ def muon(
     others: str,
 ) -> optax.GradientTransformationExtraArgs:
     """Muon."""
-    return _rule_matrix.muon(
+    return rule_matrix.muon(
         learning_rate,
         momentum,
         weight_decay,
@@ -76,7 +73,7 @@ def shampoo(
     *, learning_rate: Any, epsilon: Any, every: int, largest: int, vectors: str
 ) -> optax.GradientTransformationExtraArgs:
     """Shampoo."""
-    rule = _rule_shampoo.scale_by_shampoo(epsilon, every=every, largest=largest, vectors=vectors)
+    rule = rule_shampoo.scale_by_shampoo(epsilon, every=every, largest=largest, vectors=vectors)
     return chained(learning_rate, rule)
 
 
@@ -93,7 +90,7 @@ def soap(
     first_step: str,
 ) -> optax.GradientTransformationExtraArgs:
     """SOAP."""
-    return _rule_soap.soap(
+    return rule_soap.soap(
         learning_rate,
         beta_1,
         beta_2,
@@ -116,7 +113,7 @@ def kron(
     largest: int,
 ) -> optax.GradientTransformationExtraArgs:
     """PSGD Kron."""
-    rule = _rule_kron.scale_by_kron(
+    rule = rule_kron.scale_by_kron(
         momentum, factor_rate, weight_decay, updates=updates, largest=largest
     )
     return chained(learning_rate, rule)
@@ -136,7 +133,7 @@ def galore(
     epsilon_place: str,
 ) -> optax.GradientTransformationExtraArgs:
     """GaLore."""
-    rule = _rule_matrix.scale_by_galore(
+    rule = rule_matrix.scale_by_galore(
         beta_1,
         beta_2,
         epsilon,
