@@ -266,8 +266,9 @@ def _method(found: list[Found], options: argparse.Namespace) -> str:
     said = "; ".join(f"{title(side)}: {'on' if on else 'off'}" for side, on in jit.items())
     return (
         f"{options.rounds} rounds of about {options.seconds:g} s for each run, in turns (Keras 1.5 "
-        "times that: it has most to do before and after a training; a core of fallline's trains its "
-        "runs one after another); ratios are taken within a round. Each side was warmed by a training of the same length."
+        "times that: it has most to do before and after a training; on a core fallline's runs are "
+        "trained one after another); ratios are taken within a round. Each side was warmed by a "
+        "training of the same length."
         + (f" What Keras chose for its `jit_compile='auto'`: {said}." if said else "")
     )
 

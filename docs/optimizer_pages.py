@@ -88,12 +88,15 @@ def in_short(proofs: Sequence[Proof]) -> str:
     hand = [each for each in proofs if each.against.endswith("by hand")]
     peers = [each for each in proofs if each not in hand]
     told = [f"by hand to {largest(hand)}"] if hand else []
-    names = sorted({each.against.split(",")[0] for each in peers})
+    names = sorted({peer_of(each) for each in peers})
     told += [
-        f"{name} to {largest([each for each in peers if each.against.split(',')[0] == name])}"
-        for name in names
+        f"{name} to {largest([each for each in peers if peer_of(each) == name])}" for name in names
     ]
     return "; ".join(told) or "none"
+
+
+def peer_of(proof: Proof) -> str:
+    return proof.against.split(",")[0].removeprefix("dialect ")
 
 
 def largest(proofs: Sequence[Proof]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import json
 import re
 import shlex
 import subprocess
@@ -162,6 +163,19 @@ def test_optimizer_pages_hold_the_sheets() -> None:
             )
         for option in each.options:
             assert f"| `{option.name}` | `{option.default!r}` |" in text
+
+
+def test_every_optimizer_and_wrapper_shows_what_it_was_compared_with() -> None:
+    held = json.loads((DOCS / "optimizers" / "proofs.json").read_text("utf-8"))["proofs"]
+    by_hand = {name for name, found in held.items() if any("by hand" in each[0] for each in found)}
+    assert set(catalogue.names()) <= by_hand
+    around = {name.split("+")[-1] for name in by_hand if "+" in name}
+    assert {each.name for each in catalogue.wrappers()} <= around
+    for found in held.values():
+        assert all(error <= allowed for _, error, allowed in found)
+    for name in catalogue.names():
+        text = (DOCS / "optimizers" / f"{name}.md").read_text("utf-8")
+        assert all(f"| {against} |" in text for against, _, _ in held[name])
 
 
 def test_task_page_has_every_task(data_dir: Path) -> None:
