@@ -32,7 +32,8 @@ def read(report: Path) -> dict[str, list[list[object]]]:
     for each in ElementTree.parse(report).iter("property"):
         if each.get("name") == "proof":
             name, against, error, allowed = str(each.get("value")).split("|")
-            found.setdefault(name, set()).add((against, rounded_up(float(error)), float(allowed)))
+            rounded = min(rounded_up(float(error)), float(allowed))
+            found.setdefault(name, set()).add((against, rounded, float(allowed)))
     return {name: [list(each) for each in sorted(held)] for name, held in sorted(found.items())}
 
 
