@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,14 +50,14 @@ def code(
 
 
 def _ours(optimizer: Optimizer, values: Mapping[str, float], chosen: Mapping[str, Static]) -> str:
-    settings = [f"{name!r}: {value!r}" for name, value in values.items()]
+    settings = [f"{_literal(name)}: {_literal(value)}" for name, value in values.items()]
     forms = [
-        f"{name}={value!r}"
+        f"{name}={_literal(value)}"
         for name, value in chosen.items()
         if value != optimizer.option_defaults[name]
     ]
     made = _called(
-        f"tx = optimizers.get({optimizer.name!r}).transformation",
+        f"tx = optimizers.get({_literal(optimizer.name)}).transformation",
         [_called("", settings, "{}"), *forms],
     )
     lines = ["# an Optax transformation", "from fallline import optimizers", "", made]
@@ -99,10 +100,15 @@ def _warnings(
 
 def _written(argument: Argument, settings: Mapping[str, Any]) -> str:
     if isinstance(argument, Fixed):
-        return repr(argument.value)
+        return _literal(argument.value)
     if isinstance(argument, str):
-        return repr(settings[argument])
-    return f"({', '.join(repr(settings[name]) for name in argument)})"
+        return _literal(settings[argument])
+    return f"({', '.join(_literal(settings[name]) for name in argument)})"
+
+
+def _literal(value: Any) -> str:
+    """As Python has it, texts between double quotes."""
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def missing(optimizer: Optimizer) -> tuple[str, ...]:
