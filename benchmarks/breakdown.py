@@ -206,7 +206,13 @@ def measure(
     found = []
     for name in options.cases:
         case = CASES[name]
-        cell = populations.cell(data, case.network, case.batch_size, case.runs)
+        cell = populations.cell(
+            data,
+            case.network,
+            case.batch_size,
+            case.runs,
+            least=populations.settled(case.batch_size),
+        )
         found.append(Measured(case, cell, parts(case)))
     teams = (ours, alone, *libraries.values())
     peaks, others = Peaks(), []

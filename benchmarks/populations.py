@@ -18,6 +18,9 @@ from reporting import Spread, spread
 from workers import LeftOut, Team
 
 LIMIT = 300.0
+SETTLED_STEPS = 50
+"""Steps of a run after which how it began no longer counts; fewer where they are long."""
+SETTLED_EXAMPLES = 60_000
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ def cell(
         "layout": layout,
     }
     return Cell(asked, runs, data.examples // batch_size, least)
+
+
+def settled(batch_size: int) -> int:
+    """Steps that a run of this batch size is to make at least."""
+    return max(2, min(SETTLED_STEPS, SETTLED_EXAMPLES // batch_size))
 
 
 def prepare(team: Team, cell: Cell, seconds: float, guess: float | None = None) -> float:

@@ -118,7 +118,13 @@ def measure(
     cells = {}
     for name in options.cases:
         case = CASES[name]
-        cells[name] = populations.cell(data, case.network, case.batch_size, case.runs)
+        cells[name] = populations.cell(
+            data,
+            case.network,
+            case.batch_size,
+            case.runs,
+            least=populations.settled(case.batch_size),
+        )
     peaks, others = Peaks(), []
     try:
         for name, cell in cells.items():
@@ -224,7 +230,8 @@ def page(peaks: Peaks, cells: Mapping[str, Cell], others: list[float | None], ro
             "on all cores, would take; the pass is that of the nearest cache that holds a run's "
             "numbers.",
             steps_table(peaks, cells),
-            f"{rounds} rounds, limits and steps in turns; a share is taken within its round. "
+            f"{rounds} rounds, limits and steps in turns; a share is taken within its round. Each "
+            f"run makes at least {populations.SETTLED_STEPS} steps (fewer of very large batches). "
             f"{reporting.origin()} {reporting.quietness(others)}",
         ]
     )
