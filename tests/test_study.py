@@ -193,8 +193,8 @@ def test_wrong_input_is_refused_before_anything_is_written(tmp_path: Path) -> No
     folder = tmp_path / "never"
     with pytest.raises(InputError, match="a batch of 101 is more than the 100 training examples"):
         study.compare(_task(), _config(batch_size=101), folder)
-    with pytest.raises(InputError, match="unknown optimizer 'adan'"):
-        study.compare(_task(), StudyConfig(("adan",), 4, 25), folder)
+    with pytest.raises(InputError, match="unknown optimizer 'adem'"):
+        study.compare(_task(), StudyConfig(("adem",), 4, 25), folder)
     data = make_dataset(np.eye(8, dtype=np.float32), [0, 1] * 4, validation=0, test=0)
     with pytest.raises(DataError, match="no validation split"):
         study.compare(Task(models.MLP(2), data, batch_size=2), _config(batch_size=2), folder)
