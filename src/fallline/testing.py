@@ -309,7 +309,7 @@ def no_gradient_no_step(entry: Optimizer) -> None:
 
 
 def huge_gradients_leave_everything_finite(entry: Optimizer) -> None:
-    """A slope of 1e18 in float32, whose square overflows."""
+    """A slope of 1e18 in float32: its square is the largest power that is finite."""
 
     def steep(params: Any) -> Any:
         return sum(jnp.sum(1e18 * jnp.sqrt(1 + p * p)) for p in jax.tree.leaves(params))
