@@ -42,7 +42,7 @@ def wide(grads: Any, state: Any, params: Any = None) -> Any:
 
 def cubed(grads: Any, state: Any, params: Any = None) -> Any:
     updates = jax.tree.map(lambda g: -0.1 * g / (1 + jnp.abs(g)), grads)
-    return updates, jax.tree.map(lambda g: g**3, grads)
+    return updates, jax.tree.map(lambda held, g: held + jnp.abs(g) ** 3, state, grads)
 
 
 BROKEN = {
