@@ -54,6 +54,22 @@ def test_a_lacking_framework_is_told_with_those_that_have_it() -> None:
     assert "torch" in f"{caught.value} {caught.value.hint}"
 
 
+FORMS = sorted({(entry.name, each.framework) for entry, each in DIALECTS})
+
+
+@pytest.mark.parametrize(("name", "framework"), FORMS)
+def test_a_frameworks_own_form_is_pasted_for_it_as_it_is(name: str, framework: str) -> None:
+    code = pasting.code(optimizers.get(name, dialect=framework), framework)
+    assert "asked was" not in code
+
+
+def test_a_form_is_told_from_another_frameworks() -> None:
+    # torch adds epsilon beside the root, Keras under it.
+    assert "epsilon_place='inside'; asked was 'outside'" in pasting.code(
+        optimizers.get("rmsprop:torch"), "keras"
+    )
+
+
 @pytest.mark.parametrize("name", ["adam", "rmsprop:torch", "sgd+cosine"])
 def test_code_of_ours_makes_the_same_steps(name: str) -> None:
     entry = optimizers.get(name)

@@ -318,6 +318,18 @@ class Optimizer:
                 for each in self.options
             ),
             groups=frozenset(),
+            dialects=tuple(self._beside(each, chosen) for each in self.dialects),
+        )
+
+    def _beside(self, other: Dialect, chosen: Dialect) -> Dialect:
+        """``other``, with what differs from ``chosen`` instead of from this entry."""
+        numbers = {**self.defaults, **other.defaults}
+        forms = {**self.option_defaults, **other.options}
+        own = {**self.defaults, **chosen.defaults, **self.option_defaults, **chosen.options}
+        return replace(
+            other,
+            defaults={name: value for name, value in numbers.items() if value != own[name]},
+            options={name: value for name, value in forms.items() if value != own[name]},
         )
 
     def _without_effect(self, each: HyperParameter, chosen: Mapping[str, Static]) -> InputError:
