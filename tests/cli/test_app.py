@@ -156,6 +156,22 @@ WRONG = {
         "'beta_1'",
     ),
     "no such weights": (("evaluate", "lost.safetensors"), "lost.safetensors", "fallline train"),
+    "settings without code": (
+        ("optimizers", "adam", "--learning-rate", "0.1"),
+        "settings are for code",
+        "--code torch",
+    ),
+    "code of a wrong framework": (
+        ("optimizers", "adam", "--code", "tourch"),
+        "'tourch'",
+        "'torch'",
+    ),
+    "code with a wrong setting": (
+        ("optimizers", "adam", "--code", "torch", "--set", "beta1=0.9"),
+        "adam has no hyper-parameter 'beta1'",
+        "'beta_1'",
+    ),
+    "unknown wrapper": (("optimizers", "adam+cosin"), "unknown wrapper 'cosin'", "'cosine'"),
     "unknown sheet": (("optimizers", "nadm"), "unknown optimizer 'nadm'", "'nadam'"),
 }
 
@@ -206,6 +222,15 @@ def test_train_then_evaluate_give_the_same_figures(tmp_path: Path) -> None:
     history = (tmp_path / folder[1]).with_name("history.csv").read_text().splitlines()
     assert history[0].startswith("epoch,train_loss,train_accuracy,validation_loss")
     assert len(history) == 4
+
+
+def test_code_to_paste_has_the_settings_asked_for(tmp_path: Path) -> None:
+    asked = ("--learning-rate", "3e-3", "--set", "beta_1=0.8", "--option", "decay=decoupled")
+    done = _run("optimizers", "adam", "--code", "torch", *asked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "torch.optim.AdamW(" in done.stdout
+    assert "lr=0.003" in done.stdout
+    assert "betas=(0.8, 0.999)" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["optimizers", "tasks", "doctor", "--version"])

@@ -58,6 +58,8 @@ def optimizers(
         print(optimizers_table(group))
         return
     entry = catalogue.get(name)
+    if code is None and (learning_rate is not None or set_ or option):
+        raise InputError("settings are for code to paste", hint="add --code torch, for example")
     if bibtex:
         print(entry.citation.bibtex)
     elif code is None:
