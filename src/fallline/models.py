@@ -7,47 +7,109 @@ these modules can be used anywhere that Flax can.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
+from fallline import activations
 from fallline.errors import unknown
 
 GLOROT = nn.initializers.glorot_uniform()
 
-ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "identity": lambda z: z,
-    "relu": jax.nn.relu,
-    "tanh": jax.numpy.tanh,
-    "sigmoid": jax.nn.sigmoid,
-    "elu": jax.nn.elu,
-    "softplus": jax.nn.softplus,
-    "gelu": jax.nn.gelu,
-    "silu": jax.nn.silu,
-}
+LEARNED_SLOPE = 0.25
+"""Where the learned slope of ``prelu`` starts (He et al. 2015)."""
+
+INITIALS = ("glorot", "scaled_uniform", "scaled_uniform_by_units", "equal")
+"""How an :class:`MLP` draws its initial weights."""
 
 
 def activation(name: str) -> Callable[[jax.Array], jax.Array]:
-    """The activation function called ``name``, applied element by element."""
-    if name not in ACTIVATIONS:
-        raise unknown("activation", name, ACTIVATIONS)
-    return ACTIVATIONS[name]
+    """The activation function called ``name``; ``prelu`` with the slope at which it starts."""
+    return activations.get(name).function
+
+
+def _activated(name: str, x: jax.Array) -> jax.Array:
+    """``x`` after the activation; within a module's call, where a learned slope is its own."""
+    known = activations.get(name)
+    if known.learned:
+        return nn.PReLU(negative_slope_init=LEARNED_SLOPE)(x)
+    return known.function(x)
 
 
 class MLP(nn.Module):
-    """Dense layers: ``hidden`` widths, each with the activation, then ``outputs`` raw outputs."""
+    """Dense layers: ``hidden`` widths, each with the activation, then ``outputs`` raw outputs.
+
+    ``output_activation`` is applied to the outputs; with a cross-entropy they stay logits, and it
+    stays ``"identity"``. ``initial`` is one of ``INITIALS``: ``"glorot"`` draws Glorot-uniform
+    weights, biases 0; ``"scaled_uniform"`` draws a layer's weights and biases together, uniform
+    from -0.5 to 0.5, and divides them by their standard deviation and by sqrt(fan in + units);
+    ``"scaled_uniform_by_units"`` does the same, but divides the first layer by sqrt(units - 1);
+    ``"equal"`` gives every weight of a layer the value 1 / fan in, biases 0.
+    """
 
     outputs: int
     hidden: tuple[int, ...] = (128,)
     activation: str = "relu"
+    output_activation: str = "identity"
+    initial: str = "glorot"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """``x``: ``(batch, ...)``, flattened; gives ``(batch, outputs)``."""
         x = x.reshape(x.shape[0], -1)
-        for width in self.hidden:
-            x = activation(self.activation)(nn.Dense(width, kernel_init=GLOROT)(x))
-        return nn.Dense(self.outputs, kernel_init=GLOROT)(x)
+        for number, width in enumerate(self.hidden):
+            x = _activated(self.activation, _dense(width, self.initial, number)(x))
+        x = _dense(self.outputs, self.initial, len(self.hidden))(x)
+        return _activated(self.output_activation, x)
+
+
+def _dense(width: int, initial: str, number: int) -> nn.Module:
+    """The dense layer of this ``number`` (from 0), with the initial weights asked for."""
+    name = f"Dense_{number}"
+    if initial == "glorot":
+        return nn.Dense(width, kernel_init=GLOROT, name=name)
+    if initial == "equal":
+        return nn.Dense(width, kernel_init=_equal, name=name)
+    if initial in INITIALS:
+        return Dense(width, by_units=number == 0 and initial != "scaled_uniform", name=name)
+    raise unknown("initial", initial, INITIALS)
+
+
+def _equal(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+    return jnp.full(shape, 1 / shape[0], dtype)
+
+
+class Dense(nn.Module):
+    """A dense layer whose weights and biases are drawn together, as one matrix.
+
+    Uniform from -0.5 to 0.5, divided by the drawn numbers' own standard deviation and by
+    sqrt(inputs + units). ``by_units`` divides by sqrt(units - 1) instead: a published program
+    does so in its first layer, where -1 stands for the number of inputs.
+    """
+
+    units: int
+    by_units: bool = False
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        inputs = x.shape[-1]
+        drawn = self._drawn(inputs, x.dtype) if self.is_initializing() else None
+        kernel = self.param("kernel", _row_taken(drawn, slice(0, inputs)), (inputs, self.units))
+        bias = self.param("bias", _row_taken(drawn, inputs), (self.units,))
+        return x @ kernel + bias
+
+    def _drawn(self, inputs: int, dtype: Any) -> jax.Array:
+        key = self.make_rng("params")
+        w = jax.random.uniform(key, (inputs + 1, self.units), dtype, -0.5, 0.5)
+        fans = max(self.units - 1, 1) if self.by_units else inputs + self.units
+        return w / (jnp.std(w) * fans**0.5)
+
+
+def _row_taken(drawn: jax.Array | None, rows: Any) -> Callable[..., jax.Array]:
+    """An initialiser that gives rows of what was drawn; without it, as for shapes alone, zeros."""
+    return lambda key, shape: jnp.zeros(shape) if drawn is None else drawn[rows]
 
 
 class ConvNet(nn.Module):
@@ -77,7 +139,7 @@ class ConvNet(nn.Module):
             x = x[..., None]
         for features, size, *pooled in self.convolutions:
             x = nn.Conv(features, (size, size), padding=self.padding, kernel_init=GLOROT)(x)
-            x = activation(self.activation)(x)
+            x = _activated(self.activation, x)
             if self.batch_norm:
                 x = _batch_norm(train)(x)
             if pooled == [False]:
@@ -110,7 +172,7 @@ class _Head(nn.Module):
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         x = x.reshape(x.shape[0], -1)
         for width in self.hidden:
-            x = activation(self.activation)(nn.Dense(width, kernel_init=GLOROT)(x))
+            x = _activated(self.activation, nn.Dense(width, kernel_init=GLOROT)(x))
             if self.batch_norm:
                 x = _batch_norm(train)(x)
             if self.dropout:
