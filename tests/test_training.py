@@ -16,9 +16,9 @@ from fallline.data.dataset import make_dataset
 from fallline.data.files import read_idx
 from fallline.engine import ordering
 from fallline.engine.feeding import Seeds
-from fallline.engine.health import EarlyStopping
 from fallline.errors import DataError, InputError
 from fallline.network import named_leaves
+from fallline.planning.stopping import EarlyStopping
 from fallline.records import Status
 
 RECORDS = Path(__file__).parent / "golden"

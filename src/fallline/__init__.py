@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fallline.api import compare, evaluate, train
     from fallline.data.dataset import Dataset
     from fallline.engine.devices import prepare
-    from fallline.engine.health import EarlyStopping
+    from fallline.planning.stopping import EarlyStopping
     from fallline.results import Study, open_study
     from fallline.task import Task
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from fallline.planning.config import DEFAULT_POINTS, StudyConfig, rates
 from fallline.records import stable_hash
 
 if TYPE_CHECKING:
-    from fallline.engine.health import EarlyStopping
+    from fallline.planning.stopping import EarlyStopping
     from fallline.results import Study
     from fallline.study import Event
     from fallline.task import Task
@@ -102,6 +103,7 @@ def default_folder(task: Task, config: StudyConfig) -> Path:
         config.widen,
         config.study_seed,
         *([config.precision] if config.precision != "float32" else []),
+        *([asdict(config.stopping)] if config.stopping is not None else []),
         digits=8,
     )
     return Path(STUDIES_FOLDER) / f"{task.name}-{asked}"
@@ -130,7 +132,7 @@ def train(
 
     ``hyperparameters`` and ``options`` are those of the optimizer's sheet (``fallline optimizers
     NAME``), ``learning_rate`` for short. ``early_stopping``: an
-    :class:`fallline.engine.health.EarlyStopping`. ``initial_weights``: an earlier training, the
+    :class:`fallline.planning.stopping.EarlyStopping`. ``initial_weights``: an earlier training, the
     path of a safetensors file, or named arrays. ``shuffle=False`` takes batches in the data's
     order. ``precision``: ``"float32"``, ``"float64"``, or ``"bf16"``
     for the operands of products alone, where the hardware is fast at it.

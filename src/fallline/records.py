@@ -114,3 +114,17 @@ class RunResult:
     @property
     def epochs_trained(self) -> int:
         return len(self.curves.train_loss)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """A run under way: all that it takes to go on with it, as plain arrays by their names."""
+
+    run_id: str
+    identity: str
+    """Hash of everything that decides the run's numbers: only the same training goes on."""
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def nbytes(self) -> int:
+        return sum(array.nbytes for array in self.arrays.values())

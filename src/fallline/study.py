@@ -6,7 +6,7 @@ import datetime
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
@@ -92,7 +92,7 @@ def compare(
     task = task.with_budget(epochs=config.epochs, batch_size=config.batch_size)
     task = task.with_precision(config.precision)
     task.require_batch(config.batch_size)
-    task.require("validation", "test")
+    task.require("test", *config.splits_needed)
     arrangement.warn_of_precision(task, Devices.all())
     chosen = catalogue.resolve(config.optimizers)
     study = StudyFolder.begin(folder, describe(task, chosen, config))
@@ -138,6 +138,7 @@ def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> St
             widen=config.widen,
             study_seed=config.study_seed,
             precision=config.precision,
+            stopping=None if config.stopping is None else asdict(config.stopping),
         ),
         optimizers={
             each.name: OptimizerDescription(
@@ -239,6 +240,7 @@ class _Work:
                 devices,
                 initial=self._initial,
                 resident=lambda devices, streamed: data[devices.shards],
+                stopping=self.config.stopping,
             )
             population.compile()
             return population

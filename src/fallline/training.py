@@ -18,12 +18,12 @@ from fallline.engine import arrangement
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
 from fallline.engine.feeding import Seeds
-from fallline.engine.health import EarlyStopping
 from fallline.engine.population import Advanced, Finished, Population, initial_from
 from fallline.engine.program import Program
 from fallline.errors import StudyError
 from fallline.network import Network, matched
 from fallline.planning.config import whole_number
+from fallline.planning.stopping import EarlyStopping
 from fallline.records import Run, RunResult, Status, stable_hash
 from fallline.store import weights
 from fallline.task import Task

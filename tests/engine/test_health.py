@@ -8,6 +8,7 @@ import pytest
 
 from fallline.engine import health
 from fallline.errors import InputError
+from fallline.planning.stopping import MONITORS, EarlyStopping
 
 
 def _after_steps(losses: list[float]) -> health.Health:
@@ -38,10 +39,10 @@ def test_a_loss_that_is_bad_from_the_start_has_diverged_at_step_0() -> None:
     assert int(_after_steps([np.inf]).diverged_step) == 0
 
 
-def _stops_after(stopping: health.EarlyStopping, figures: list[float], *, higher: bool) -> int:
+def _stops_after(stopping: EarlyStopping, figures: list[float], *, higher: bool) -> int:
     """Epochs trained before the run is stopped."""
     state = health.healthy("float32")
-    column = health.MONITORS.index(stopping.monitor)
+    column = MONITORS.index(stopping.monitor)
     for figure in figures:
         row = jnp.zeros(4).at[column].set(figure)
         state = health.after_epoch(state, row, stopping, higher_is_better=higher)
@@ -50,7 +51,7 @@ def _stops_after(stopping: health.EarlyStopping, figures: list[float], *, higher
     return int(state.epoch)
 
 
-def _expected(stopping: health.EarlyStopping, figures: list[float], *, up: bool) -> int:
+def _expected(stopping: EarlyStopping, figures: list[float], *, up: bool) -> int:
     best, waited = np.inf, 0
     for epoch, figure in enumerate(figures, 1):
         signed = -figure if up else figure
@@ -65,13 +66,13 @@ def _expected(stopping: health.EarlyStopping, figures: list[float], *, up: bool)
 
 @pytest.mark.parametrize("patience", [1, 2, 4])
 @pytest.mark.parametrize("min_delta", [0.0, 0.15])
-@pytest.mark.parametrize("monitor", health.MONITORS)
+@pytest.mark.parametrize("monitor", MONITORS)
 @pytest.mark.parametrize("higher", [True, False])
 def test_early_stopping_is_the_rule(
     patience: int, min_delta: float, monitor: str, higher: bool
 ) -> None:
     figures = [float(f) for f in np.random.default_rng(3).normal(size=30).round(1)]
-    stopping = health.EarlyStopping(monitor, min_delta, patience)
+    stopping = EarlyStopping(monitor, min_delta, patience)
     up = higher and monitor.endswith("metric")
     expected = _expected(stopping, figures, up=up)
     assert _stops_after(stopping, figures, higher=higher) == expected
@@ -80,9 +81,9 @@ def test_early_stopping_is_the_rule(
 
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(InputError, match="unknown figure to monitor 'val_loss'") as caught:
-        health.EarlyStopping("val_loss")
+        EarlyStopping("val_loss")
     assert "validation_loss" in (caught.value.hint or "")
     with pytest.raises(InputError, match="patience"):
-        health.EarlyStopping(patience=0)
+        EarlyStopping(patience=0)
     with pytest.raises(InputError, match="min_delta"):
-        health.EarlyStopping(min_delta=-1.0)
+        EarlyStopping(min_delta=-1.0)

@@ -18,10 +18,10 @@ from fallline.engine.branches import Branch
 from fallline.engine.calling import Calls
 from fallline.engine.devices import Devices
 from fallline.engine.feeding import Seeds
-from fallline.engine.health import EarlyStopping
 from fallline.engine.population import Advanced, Finished, Population
 from fallline.engine.program import Program
 from fallline.errors import ResourceError
+from fallline.planning.stopping import EarlyStopping
 from fallline.records import Run, RunResult, Status
 from fallline.task import Task
 

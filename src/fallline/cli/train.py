@@ -76,7 +76,7 @@ def train(
         settings["learning_rate"] = learning_rate
     from fallline import api, optimizers, tasks
     from fallline.engine.devices import prepare
-    from fallline.engine.health import EarlyStopping
+    from fallline.planning.stopping import EarlyStopping
 
     prepare()
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)

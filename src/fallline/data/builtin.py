@@ -47,6 +47,14 @@ def load(
     place of the data set's own split and scaling. Raises DataError where files are missing or
     their checksums are not those of the standard files.
     """
+    settings = contents(name, data_dir=data_dir, may_download=may_download) | options
+    return make_dataset(settings.pop("x"), settings.pop("y"), **settings)
+
+
+def contents(
+    name: str, *, data_dir: Path | str | None = None, may_download: bool = True
+) -> dict[str, Any]:
+    """The arguments of ``make_dataset`` for a built-in data set, its arrays among them."""
     chosen = source(name)
     located = locate(name, data_dir)
     files = located.files
@@ -56,18 +64,15 @@ def load(
         if not may_download:
             raise _nowhere(chosen, located.looked_in, "downloading is off")
         files = _downloaded(chosen, located.looked_in)
-    arrays = chosen.read(chosen, files)
-    settings = {
+    return {
         "name": name,
         "kind": chosen.kind,
         "licence": chosen.licence,
         "source": chosen.origin,
         "classes": chosen.classes,
-        **arrays,
+        **chosen.read(chosen, files),
         **chosen.split,
-        **options,
     }
-    return make_dataset(settings.pop("x"), settings.pop("y"), **settings)
 
 
 def locate(name: str, data_dir: Path | str | None = None) -> Located:

@@ -11,13 +11,13 @@ from fallline.engine.branches import Branch
 from fallline.engine.cost import machine_of, size_of
 from fallline.engine.devices import Devices
 from fallline.engine.feeding import Resident, Seeds
-from fallline.engine.health import EarlyStopping
 from fallline.engine.population import Population
 from fallline.engine.program import Program
 from fallline.optimizers import Optimizer
 from fallline.planning import grouping, plan
 from fallline.planning.config import StudyConfig
 from fallline.planning.grouping import Group
+from fallline.planning.stopping import EarlyStopping
 from fallline.task import Task
 
 log = logging.getLogger("fallline")

@@ -77,7 +77,7 @@ class Union:
             def init() -> Slots:
                 empty = tuple(jnp.zeros(shape, dtype) for shape, dtype in self._slots)
                 state = self.branches[branch].transformation(row).init(params)
-                return self._put(branch, state, empty)
+                return self.put(branch, state, empty)
 
             return init
 
@@ -97,9 +97,9 @@ class Union:
                 chosen = self.branches[branch]
                 needed = {name: extra[name] for name in sorted(chosen.optimizer.needs)}
                 updates, state = chosen.transformation(row).update(
-                    grads, self._state(branch, slots), params, **needed
+                    grads, self.state(branch, slots), params, **needed
                 )
-                return optax.apply_updates(params, updates), self._put(branch, state, slots)
+                return optax.apply_updates(params, updates), self.put(branch, state, slots)
 
             return update
 
@@ -121,18 +121,19 @@ class Union:
             def judged() -> Any:
                 own = {name: row[column] for column, name in enumerate(chosen.names)}
                 options = dict(chosen.options)
-                state = self._state(branch, slots)
+                state = self.state(branch, slots)
                 return chosen.optimizer.evaluation_params(own, params, state, **options)
 
             return judged
 
         return self._switch(index, of)
 
-    def _state(self, branch: int, slots: Slots) -> Any:
+    def state(self, branch: int, slots: Slots) -> Any:
         """The slots as the state that the optimizer at ``branch`` made."""
         return jax.tree.unflatten(self._trees[branch], [slots[at] for at in self._places[branch]])
 
-    def _put(self, branch: int, state: Any, slots: Slots) -> Slots:
+    def put(self, branch: int, state: Any, slots: Slots) -> Slots:
+        """``slots`` with the state of the optimizer at ``branch`` in its places."""
         filled = list(slots)
         for place, leaf in zip(self._places[branch], jax.tree.leaves(state), strict=True):
             filled[place] = leaf

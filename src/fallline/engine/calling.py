@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -25,14 +25,23 @@ class Place:
     """A run under way, and what is known of it."""
 
     run: Run
-    behind: int = 0
-    """Parts that were asked for so far."""
+    steps: int = 0
+    """Steps that were asked for so far."""
     figures: list[np.ndarray] = field(default_factory=list)
     losses: list[np.ndarray] = field(default_factory=list)
+    wanted: bool = False
+    """Its state is handed out when its call has returned."""
 
     @property
     def epochs(self) -> int:
         return len(self.figures)
+
+
+class Asked(NamedTuple):
+    """What a call was asked for: so many parts, of so many steps each."""
+
+    parts: int
+    steps: int
 
 
 @dataclass
@@ -44,8 +53,8 @@ class Flight:
     rows: Row | None = None
     figures: Figures | None = None
     queued: float = 0.0
-    asked: dict[int, int] = field(default_factory=dict)
-    """Steps of each part that the call under way was asked for, by place."""
+    asked: dict[int, Asked] = field(default_factory=dict)
+    """By place, what the call under way was asked for."""
 
     @property
     def taken(self) -> list[bool]:
@@ -166,7 +175,8 @@ class Calls:
         return self.devices.shapes((Arrays._make(examples), orders))
 
     @cached_property
-    def _carry_shapes(self) -> Carry:
+    def carry_shapes(self) -> Carry:
+        """The shapes of one run between two calls."""
         row = jax.eval_shape(
             lambda rows: jax.tree.map(lambda leaf: leaf[0], rows),
             self._rows([None] * self.devices.count),
@@ -179,9 +189,20 @@ class Calls:
 
     def _empty_carry(self, places: int) -> Carry:
         empty = jax.tree.map(
-            lambda leaf: np.zeros((places, *leaf.shape), leaf.dtype), self._carry_shapes
+            lambda leaf: np.zeros((places, *leaf.shape), leaf.dtype), self.carry_shapes
         )
         return self.devices.split(empty)
+
+    def restore(self, flight: Flight, carries: Mapping[int, Carry]) -> None:
+        """Put runs that began earlier, as arrays of the host, into the flight's places."""
+
+        def put(leaf: jax.Array, *rows: np.ndarray) -> np.ndarray:
+            whole = np.array(leaf)
+            for at, row in zip(carries, rows, strict=True):
+                whole[at] = row
+            return whole
+
+        flight.carry = self.devices.split(jax.tree.map(put, flight.carry, *carries.values()))
 
     def _rows(self, places: Sequence[Place | None], *, measured: bool = True) -> Row:
         program, count = self.program, len(places)
@@ -215,20 +236,20 @@ class Calls:
         rows = {position: row for row, position in enumerate(self._positions(flight))}
         flight.asked = {}
         for at, place in flight.live.items():
-            left = place.run.epochs * program.parts_per_epoch - place.behind
-            within = place.behind % program.parts_per_epoch
-            begun = within * program.steps_per_part
-            fresh[at] = place.behind == 0
-            order[at] = rows[place.run.seed, place.behind]
-            parts[at] = min(left, program.epochs_per_call)
-            steps[at] = min(program.steps_per_part, program.steps_per_epoch - begun)
-            ends[at] = within == program.parts_per_epoch - 1
-            flight.asked[at] = int(steps[at])
+            epoch, begun = divmod(place.steps, program.steps_per_epoch)
+            left = program.steps_per_epoch - begun
+            fresh[at] = place.steps == 0
+            order[at] = rows[place.run.seed, place.steps]
+            # Who goes on inside an epoch, from a state, ends it first.
+            parts[at] = 1 if begun else min(place.run.epochs - epoch, program.epochs_per_call)
+            steps[at] = min(program.steps_per_part, left)
+            ends[at] = steps[at] == left
+            flight.asked[at] = Asked(int(parts[at]), int(steps[at]))
         return Turn(*self.devices.split((fresh, order, parts, steps, ends)))
 
     def _positions(self, flight: Flight) -> list[Position]:
         """Where the flight's runs are, each position once."""
-        return list(dict.fromkeys((place.run.seed, place.behind) for place in flight.live.values()))
+        return list(dict.fromkeys((place.run.seed, place.steps) for place in flight.live.values()))
 
     def judged(self, flight: Flight) -> Any:
         """The parameters by which the runs are judged: leaves with a leading axis of places."""
@@ -257,5 +278,5 @@ class Calls:
             feed.orders,
         )
         flight.queued = time.perf_counter()
-        for place in flight.live.values():
-            place.behind += self.program.epochs_per_call
+        for at, place in flight.live.items():
+            place.steps += flight.asked[at].parts * flight.asked[at].steps

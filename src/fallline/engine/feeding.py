@@ -30,7 +30,7 @@ from fallline.units import in_bytes
 KEPT_EPOCHS = 64
 
 Position = tuple[int, int]
-"""A seed, and how many parts of its training are behind it."""
+"""A seed, and how many steps of its training are behind it."""
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,11 @@ class Feeding:
 
     def _orders(self, positions: Sequence[Position], rows: int) -> np.ndarray:
         orders = np.full(self.shape(rows), -1, np.int32)
-        per_epoch, steps = self.program.parts_per_epoch, self.program.steps_per_part
+        steps = self.program.steps_per_part
         for row, (seed, behind) in enumerate(positions):
-            for part in range(self.program.epochs_per_call):
-                epoch, at = divmod(behind + part, per_epoch)
-                taken = self._batches(seed, epoch)[at * steps : (at + 1) * steps]
+            epoch, begun = divmod(behind, self.program.steps_per_epoch)
+            for part in range(1 if begun else self.program.epochs_per_call):
+                taken = self._batches(seed, epoch + part)[begun : begun + steps]
                 orders[row, part, : len(taken)] = taken
         return orders
 

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from fallline.errors import InputError, unknown
+from fallline.planning.stopping import MONITORS, EarlyStopping
 
 EXPLODED = 1e4
 """A loss this many times larger than the first one (or than 1) has exploded."""
-
-MONITORS = ("train_loss", "train_metric", "validation_loss", "validation_metric")
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop a run when ``monitor`` has not improved by ``min_delta`` for ``patience`` epochs."""
-
-    monitor: str = "validation_loss"
-    min_delta: float = 0.0
-    patience: int = 3
-
-    def __post_init__(self) -> None:
-        if self.monitor not in MONITORS:
-            raise unknown("figure to monitor", self.monitor, MONITORS)
-        if self.patience < 1:
-            raise InputError(f"patience must be at least 1 epoch, got {self.patience}")
-        if not self.min_delta >= 0:
-            raise InputError(f"min_delta must be at least 0, got {self.min_delta}")
 
 
 class Health(NamedTuple):

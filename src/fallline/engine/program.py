@@ -21,6 +21,7 @@ from fallline.engine.branches import Branch, Union
 from fallline.engine.interface import Arrays, Carry, Figures, Row, Sums, Turn
 from fallline.engine.ordering import steps_per_epoch
 from fallline.kernels import rewriting
+from fallline.planning.stopping import EarlyStopping
 from fallline.task import Task
 
 MICRO_BATCH = 4096
@@ -42,7 +43,7 @@ class Program:
     branches: tuple[Branch, ...]
     batch_size: int
     epochs_per_call: int
-    stopping: health.EarlyStopping | None = None
+    stopping: EarlyStopping | None = None
     record_steps: bool = False
     calls_per_epoch: int = 1
     """More than 1 where an epoch is cut into several calls; then ``epochs_per_call`` is 1."""

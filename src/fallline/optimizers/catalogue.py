@@ -1,6 +1,7 @@
 """The register of optimizers: look one up by name, or many by names and groups.
 
-A name may ask for a framework's form, ``rmsprop:torch``, and for wrappers, ``adam+cosine``.
+A name may ask for a framework's form, ``rmsprop:torch``, for wrappers, ``adam+cosine``, and for
+other defaults, ``adam(learning_rate=0.01)``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from importlib import metadata
 
 from fallline.errors import InputError, unknown
 from fallline.optimizers.dialects import known_framework
+from fallline.optimizers.settings import CLOSED_BY, OPENED_BY, listed, parted, with_settings
 from fallline.optimizers.spec import Optimizer
 from fallline.optimizers.wrapping import JOINED_BY, Wrapper
 
@@ -30,8 +32,8 @@ def register(optimizer: Optimizer) -> Optimizer:
         raise InputError(
             f"there is already an optimizer or group named {name!r}", hint="choose another name"
         )
-    if any(mark in name for mark in (JOINED_BY, ":", ",")):
-        raise InputError(f"an optimizer's name has no '+', ':' or ',', got {name!r}")
+    if any(mark in name for mark in (JOINED_BY, ":", ",", OPENED_BY)):
+        raise InputError(f"an optimizer's name has no '+', ':', ',' or '(', got {name!r}")
     _ENTRIES[name] = optimizer
     return optimizer
 
@@ -59,7 +61,11 @@ def get(name: str, dialect: str | None = None) -> Optimizer:
 
 @cache
 def _made(name: str) -> Optimizer:
-    """An entry in a dialect, or inside of wrappers; made once, since entries are compared so."""
+    """An entry in a dialect, inside of wrappers, or with other defaults; made once, since entries
+    are compared so."""
+    if name.endswith(CLOSED_BY) and OPENED_BY in name:
+        base, settings = parted(name)
+        return with_settings(_get(base), settings)
     rest, joined, last = name.rpartition(JOINED_BY)
     if joined:
         if last not in _WRAPPERS:
@@ -72,7 +78,7 @@ def _made(name: str) -> Optimizer:
 def _get(name: str) -> Optimizer:
     if name in _ENTRIES:
         return _ENTRIES[name]
-    if JOINED_BY in name or ":" in name:
+    if any(mark in name for mark in (JOINED_BY, ":", OPENED_BY)):
         return _made(name)
     _load_installed()
     if name not in _ENTRIES:
@@ -121,7 +127,7 @@ def resolve(selection: str | Iterable[str]) -> tuple[Optimizer, ...]:
     The order is kept, duplicates are dropped; an empty selection is an :class:`InputError`.
     """
     parts = [selection] if isinstance(selection, str) else list(selection)
-    asked = [word.strip() for part in parts for word in part.split(",") if word.strip()]
+    asked = [word for part in parts for word in listed(part)]
     if not asked:
         raise InputError(
             "no optimizer was given", hint=f"give names or groups; '{LISTED_BY}' lists them all"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fallline.errors import InputError, unknown
+from fallline.planning.stopping import EarlyStopping
 
 FIRST_FINAL_SEED = 1000
 """Seeds from here on are fresh: no search ever sees them."""
@@ -39,6 +40,8 @@ class StudyConfig:
     widen: bool = True
     study_seed: int = 0
     precision: str = "float32"
+    stopping: EarlyStopping | None = None
+    """When a run ends before its epochs are over; None: never."""
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "seeds", "final_seeds"):
@@ -59,6 +62,12 @@ class StudyConfig:
         else:
             checked = whole_number("learning_rates", self.learning_rates, least=1)
             object.__setattr__(self, "learning_rates", checked)
+
+    @property
+    def splits_needed(self) -> tuple[str, ...]:
+        """The splits besides test that the data must have: nothing is chosen by a search alone."""
+        monitored = self.stopping is not None and self.stopping.monitor.startswith("validation")
+        return ("validation",) if monitored or not self.defaults else ()
 
     @property
     def search_seeds(self) -> tuple[int, ...]:

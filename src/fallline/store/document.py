@@ -62,6 +62,8 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     widen: bool
     study_seed: int = 0
     precision: str = "float32"
+    stopping: dict[str, str | float] | None = None
+    """``monitor``, ``min_delta`` and ``patience`` (epochs), where runs may stop early."""
 
 
 class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
