@@ -34,6 +34,11 @@ class Network:
         """Every array under its path in the network: ``{"Dense_0/kernel": array}``."""
         return weights.flatten(self.params)
 
+    @property
+    def nonzero(self) -> int:
+        """How many of its parameters are not zero."""
+        return sum(int(np.count_nonzero(array)) for array in self.weights.values())
+
     def predict_proba(self, x: Any) -> np.ndarray:
         """Class probabilities for raw examples ``(n, ...)``: ``(n, classes)``."""
         if self.task.dataset.kind != "classification":

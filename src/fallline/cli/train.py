@@ -192,4 +192,7 @@ def _conclude(training: Training, folder: Path) -> None:
         print(f"  diverged at step {result.diverged_step:,}: {result.status.advice}")
     elif training.task.dataset.test is not None:
         print(f"test: {_in_words(training.evaluate('test'))}")
+    network, made = training.network, training.task.pure.parameters
+    if network.nonzero < made:
+        print(f"of {made:,} parameters {network.nonzero:,} are not zero")
     print(f"weights: {saved}")
