@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -26,6 +27,9 @@ PRECISIONS: dict[str, tuple[str, str | None]] = {
 }
 """By name: the type of parameters, state and all else, and that of the operands of products."""
 
+FULL_BATCH = "all"
+"""As a batch size: all training examples, which is gradient descent without chance."""
+
 METRICS = {"classification": "accuracy", "regression": "rmse"}
 
 
@@ -39,8 +43,10 @@ class Task:
     arguments of :func:`fallline.data.dataset.make_dataset`). ``loss``: one of
     :func:`fallline.losses.names`; by default the usual one of the kind of problem. ``l1`` and
     ``l2`` add lambda x sum |w| and lambda x sum w^2 over the weights (never the biases) to the
-    loss. ``target`` is the validation figure to be reached (accuracy as a share, RMSE in the
-    target's units). ``dtype`` and ``matrix_dtype`` are the numbers' types: see
+    loss, frozen weights included. ``frozen`` names layers (or arrays: ``"Dense_0/bias"``) that are
+    not trained: no optimizer sees them; a frozen batch norm works with its moving averages and
+    leaves them alone. ``target`` is the validation figure to be reached (accuracy as a share,
+    RMSE in the target's units). ``dtype`` and ``matrix_dtype`` are the numbers' types: see
     :meth:`with_precision`.
     """
 
@@ -54,6 +60,7 @@ class Task:
     target: float | None = None
     l1: float = 0.0
     l2: float = 0.0
+    frozen: tuple[str, ...] = ()
     split: dict[str, Any] | None = None
     dtype: str = "float32"
     matrix_dtype: str | None = None
@@ -66,6 +73,8 @@ class Task:
         for field, weight in (("l1", self.l1), ("l2", self.l2)):
             if not (np.isfinite(weight) and weight >= 0):
                 raise InputError(f"{field} must be at least 0, got {weight}")
+        names = (self.frozen,) if isinstance(self.frozen, str) else tuple(self.frozen)
+        object.__setattr__(self, "frozen", names)
         self._check_loss()
 
     def _check_loss(self) -> None:
@@ -123,7 +132,7 @@ class Task:
         if model is None:
             columns = int(np.prod(self.dataset.input_shape))
             model = models.mlp_for_table(columns, self.outputs, len(self.dataset.train))
-        pure = to_pure(model, self.dataset.input_shape, self.dtype)
+        pure = to_pure(model, self.dataset.input_shape, self.dtype, self.frozen)
         example = jax.ShapeDtypeStruct((2, *self.dataset.input_shape), self.dtype)
         params, state = jax.eval_shape(pure.init, jax.random.key(0))
         given = jax.eval_shape(
@@ -183,6 +192,7 @@ class Task:
             self.l2,
             self.dtype,
             *([self.matrix_dtype] if self.matrix_dtype else []),
+            *([["frozen", *map("/".join, self.pure.frozen)]] if self.frozen else []),
         )
 
     @cached_property
@@ -216,14 +226,43 @@ class Task:
             name for name, pair in PRECISIONS.items() if pair == (self.dtype, self.matrix_dtype)
         )
 
-    def with_budget(self, *, epochs: int | None = None, batch_size: int | None = None) -> Task:
-        """The same task with other epochs or batch size."""
+    def with_budget(
+        self, *, epochs: int | None = None, batch_size: int | str | None = None
+    ) -> Task:
+        """The same task with other epochs or batch size (see :meth:`batch_of`)."""
         return replace(
             self,
             data=self.dataset,
             epochs=self.epochs if epochs is None else epochs,
-            batch_size=self.batch_size if batch_size is None else batch_size,
+            batch_size=self.batch_of(batch_size),
         )
+
+    def batch_of(self, given: int | str | None) -> int:
+        """The batch size that was asked for: a number, ``"all"`` examples, None for the task's."""
+        if given is None:
+            return self.batch_size
+        text = str(given).strip().lower()
+        if text == FULL_BATCH:
+            return len(self.dataset.train)
+        if not re.fullmatch("[+-]?[0-9]+", text) or int(text) < 1:
+            raise InputError(
+                f"batch_size must be a whole number of at least 1, got {given!r}",
+                hint=f"1 is stochastic descent, {FULL_BATCH!r} takes all training examples",
+            )
+        return int(text)
+
+    def with_objective(
+        self,
+        *,
+        loss: str | None = None,
+        l1: float | None = None,
+        l2: float | None = None,
+        frozen: Iterable[str] | None = None,
+    ) -> Task:
+        """The same task with another loss, other regularisers or frozen layers; None: as it is."""
+        asked: dict[str, Any] = {"loss": loss, "l1": l1, "l2": l2, "frozen": frozen}
+        given = {name: value for name, value in asked.items() if value is not None}
+        return replace(self, data=self.dataset, **given) if given else self
 
     def require(self, *splits: str) -> None:
         """Raise unless the data has the ``splits`` (``"validation"``, ``"test"``)."""
@@ -241,7 +280,7 @@ class Task:
             raise InputError(
                 f"a batch of {batch_size} is more than the {examples} training examples "
                 f"of {self.name!r}",
-                hint=f"use --batch-size {examples} at most",
+                hint=f"use --batch-size {examples} at most, or {FULL_BATCH}",
             )
 
     @property

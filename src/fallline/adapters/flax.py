@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,7 +15,8 @@ from flax import linen as nn
 from flax import nnx
 from flax.errors import FlaxError, InvalidRngError
 
-from fallline.adapters.pure import Layer, PureModel
+from fallline.adapters.freezing import Path, frozen_paths, within
+from fallline.adapters.pure import Layer, PureModel, with_frozen
 from fallline.errors import InputError
 
 _FLAGS = {"train": True, "training": True, "deterministic": False, "use_running_average": False}
@@ -24,8 +26,15 @@ _MISFITS = (TypeError, ValueError, IndexError, FlaxError)
 """What modules raise for examples of a shape that they were not written for."""
 
 
-def from_linen(module: nn.Module, input_shape: tuple[int, ...], dtype: str) -> PureModel:
-    """A linen module: its ``params`` are trained, its other collections are its state."""
+def from_linen(
+    module: nn.Module, input_shape: tuple[int, ...], dtype: str, frozen: tuple[str, ...] = ()
+) -> PureModel:
+    """A linen module: its ``params`` are trained, its other collections are its state.
+
+    ``frozen``: names of layers that are not. Batch norms among them work with their moving
+    averages and leave them alone, as in Keras.
+    """
+    paths: tuple[Path, ...] = ()
     example = jax.ShapeDtypeStruct((2, *input_shape), dtype)
     arguments = inspect.signature(type(module).__call__).parameters
 
@@ -47,12 +56,14 @@ def from_linen(module: nn.Module, input_shape: tuple[int, ...], dtype: str) -> P
         # Flax takes "params" for every stream of random numbers that is not named here.
         rngs = None if key is None else {"params": jax.random.fold_in(key, 1), "dropout": key}
         variables = {"params": params, **state}
-        if train and state:
-            return module.apply(variables, x, rngs=rngs, mutable=[*state], **flags(True))
-        return module.apply(variables, x, rngs=rngs, **flags(train)), state
+        with nn.intercept_methods(partial(_stilled, paths)):
+            if train and state:
+                return module.apply(variables, x, rngs=rngs, mutable=[*state], **flags(True))
+            return module.apply(variables, x, rngs=rngs, **flags(train)), state
 
     try:
         params, state = jax.eval_shape(init, jax.random.key(0))
+        paths = frozen_paths(frozen, params)
         needs_key = _draws(
             lambda: jax.eval_shape(
                 lambda p, s, x: apply(p, s, None, x, True), params, state, example
@@ -65,15 +76,44 @@ def from_linen(module: nn.Module, input_shape: tuple[int, ...], dtype: str) -> P
         init,
         apply,
         needs_key,
-        _linen_layers(module, params, state, example, flags(False)),
+        with_frozen(_linen_layers(module, params, state, example, flags(False)), params, paths),
         _without_addresses(identity),
+        paths,
     )
 
 
+def _stilled(
+    frozen: tuple[Path, ...],
+    call: Any,
+    args: Any,
+    kwargs: Any,
+    context: nn.module.InterceptorContext,
+) -> Any:
+    """Calls a module's method; a frozen batch norm's with its moving averages."""
+    module = context.module
+    if not (frozen and isinstance(module, nn.BatchNorm) and within(module.path, frozen)):
+        return call(*args, **kwargs)
+    kwargs.pop("use_running_average", None)
+    asked = module.use_running_average
+    # The attribute and the argument may not both be given, and modules are frozen dataclasses.
+    object.__setattr__(module, "use_running_average", True)
+    try:
+        return call(*args, **kwargs)
+    finally:
+        object.__setattr__(module, "use_running_average", asked)
+
+
 def from_nnx(
-    make: Callable[[nnx.Rngs], nnx.Module], input_shape: tuple[int, ...], dtype: str
+    make: Callable[[nnx.Rngs], nnx.Module],
+    input_shape: tuple[int, ...],
+    dtype: str,
+    frozen: tuple[str, ...] = (),
 ) -> PureModel:
-    """A function of ``rngs`` that makes an NNX module: every seed calls it for its weights."""
+    """A function of ``rngs`` that makes an NNX module: every seed calls it for its weights.
+
+    ``frozen`` as in :func:`from_linen`.
+    """
+    paths: tuple[Path, ...] = ()
     name = getattr(make, "__qualname__", type(make).__name__)
     try:
         model = nnx.eval_shape(lambda: make(nnx.Rngs(0)))
@@ -102,6 +142,9 @@ def from_nnx(
         streams = _streams(stream_shapes, key)
         live = nnx.merge(graph, live_params, streams, live_state, copy=True)
         live.train() if train else live.eval()
+        for path, inner in nnx.iter_modules(live) if paths else ():
+            if isinstance(inner, nnx.BatchNorm) and within(path, paths):
+                inner.eval()
         return live
 
     def apply(params: Any, state: Any, key: Any, x: jax.Array, train: bool) -> tuple[Any, Any]:
@@ -111,6 +154,7 @@ def from_nnx(
 
     try:
         shapes = jax.eval_shape(init, jax.random.key(0))
+        paths = frozen_paths(frozen, shapes[0])
         calls = _calls(lambda p, s: restored(p, s, None, False), shapes, example)
     except _MISFITS as error:
         raise _does_not_take(name, input_shape, error) from error
@@ -131,7 +175,8 @@ def from_nnx(
     ]
     layers.sort(key=lambda pair: order.get(pair[0], len(order)))
     needs_key = bool(jax.tree.leaves(stream_shapes))
-    return PureModel(init, apply, needs_key, tuple(layer for _, layer in layers), identity)
+    summary = with_frozen((layer for _, layer in layers), shapes[0], paths)
+    return PureModel(init, apply, needs_key, summary, identity, paths)
 
 
 def _cast(tree: Any, dtype: str) -> Any:

@@ -29,6 +29,7 @@ def size_of(task: Task, optimizers: Iterable[Optimizer] = ()) -> Size:
     analysis = traced.lower().cost_analysis() or {}
     least = 2.0 * task.pure.parameters
     inputs = int(np.prod(data.input_shape)) * np.dtype(task.dtype).itemsize
+    slots = _slots(task.pure.trained(params), optimizers, task.dtype)
     splits = [split for split in (data.train, data.validation) if split is not None]
     return Size(
         parameters=task.pure.parameters,
@@ -38,7 +39,7 @@ def size_of(task: Task, optimizers: Iterable[Optimizer] = ()) -> Size:
         example_bytes=data.train.x.nbytes // max(1, len(data.train)),
         data_bytes=sum(split.x.nbytes + split.y.nbytes for split in splits),
         activation_bytes=inputs + BACKWARD * _outputs(traced.jaxpr.jaxpr) // batch,
-        state_bytes=2 * _bytes(params) + _bytes(state) + _slots(params, optimizers, task.dtype),
+        state_bytes=2 * _bytes(params) + _bytes(state) + slots,
         stateful=task.pure.stateful,
         draws=task.pure.needs_key,
         streamed=data.train.streamed,

@@ -72,7 +72,8 @@ class Program:
 
     @cached_property
     def union(self) -> Union:
-        return Union(self.branches, self.task.pure.shapes(), self.width, self.task.dtype)
+        pure = self.task.pure
+        return Union(self.branches, pure.trained(pure.shapes()), self.width, self.task.dtype)
 
     @cached_property
     def _apply(self) -> Any:
@@ -86,7 +87,8 @@ class Program:
     def begin(self, row: Row, initial: Any) -> Carry:
         """The run before its first step; ``initial`` holds every seed's ``(params, state)``."""
         params, state = jax.tree.map(lambda leaf: leaf[row.seed], initial)
-        slots = self.union.init(row.branch, row.hyperparameters, params)
+        trained = self.task.pure.trained(params)
+        slots = self.union.init(row.branch, row.hyperparameters, trained)
         return Carry(params, state, slots, health.healthy(self.task.dtype), self._no_sums())
 
     def _no_sums(self) -> Sums:
@@ -193,7 +195,10 @@ class Program:
 
     def judged(self, row: Row, carry: Carry) -> Any:
         """The parameters by which a run is judged, and which it leaves behind."""
-        return self.union.evaluated(row.branch, row.hyperparameters, carry.params, carry.slots)
+        pure, params = self.task.pure, carry.params
+        trained = pure.trained(params)
+        judged = self.union.evaluated(row.branch, row.hyperparameters, trained, carry.slots)
+        return pure.whole(judged, params)
 
     def _step(
         self, row: Row, carry: Carry, train: Arrays, batch: jax.Array
@@ -207,27 +212,38 @@ class Program:
         extra = {
             "value": loss,
             "grad": grads,
-            "value_fn": self._value_fn(carry.state, key, train, batch),
+            "value_fn": self._value_fn(params, carry.state, key, train, batch),
             "key": jax.random.fold_in(drawn, OPTIMIZERS_OWN),
             "total_steps": row.total_steps,
         }
-        params, slots = self.union.update(
-            row.branch, row.hyperparameters, params, carry.slots, grads, extra
+        pure = self.task.pure
+        trained, slots = self.union.update(
+            row.branch, row.hyperparameters, pure.trained(params), carry.slots, grads, extra
         )
+        params = pure.whole(trained, params)
         after = health.after_step(carry.health, loss)
         return Carry(params, state, slots, after, carry.sums), loss, score
 
     def _gradient(
         self, params: Any, state: Any, key: Any, train: Arrays, batch: jax.Array
     ) -> tuple[tuple[jax.Array, tuple[jax.Array, Any]], Any]:
-        """The objective with its gradient, in parts where the batch is large or shared."""
-        mean = jax.value_and_grad(self._mean, has_aux=True)
+        """The objective with its gradient by what is trained of ``params``.
+
+        In parts where the batch is large or shared.
+        """
+        trained = self.task.pure.trained(params)
+
+        def objective(trained: Any, key: Any, part: jax.Array) -> Any:
+            whole = self.task.pure.whole(trained, params)
+            return self._mean(whole, state, key, train, part)
+
+        mean = jax.value_and_grad(objective, has_aux=True)
         parts = self._parts(batch)
         if parts is None:
-            return mean(params, state, key, train, batch)
+            return mean(trained, key, batch)
 
         def of(part: jax.Array, key: Any) -> Any:
-            (loss, (score, _)), grads = mean(params, state, key, train, part)
+            (loss, (score, _)), grads = mean(trained, key, part)
             return loss, score, grads
 
         loss, score, grads = self._weighted(of, parts, key, batch)
@@ -246,18 +262,19 @@ class Program:
         return of(batch, key) if parts is None else self._weighted(of, parts, key, batch)
 
     def _value_fn(
-        self, state: Any, key: Any, train: Arrays, batch: jax.Array
+        self, params: Any, state: Any, key: Any, train: Arrays, batch: jax.Array
     ) -> Callable[[Any], jax.Array]:
-        """The objective as a function of the parameters, which may be differentiated."""
+        """The objective as a function of what is trained, which may be differentiated."""
+        whole = self.task.pure.whole
 
-        def value(params: Any) -> jax.Array:
-            return self._objective(params, state, key, train, batch)[0]
+        def value(trained: Any) -> jax.Array:
+            return self._objective(whole(trained, params), state, key, train, batch)[0]
 
         if self.shards == 1:
             return value
 
-        def forward(params: Any) -> tuple[jax.Array, Any]:
-            (loss, _), grads = self._gradient(params, state, key, train, batch)
+        def forward(trained: Any) -> tuple[jax.Array, Any]:
+            (loss, _), grads = self._gradient(whole(trained, params), state, key, train, batch)
             return loss, grads
 
         def backward(grads: Any, slope: jax.Array) -> tuple[Any]:
