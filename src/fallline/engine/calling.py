@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec
 
+from fallline.engine import packing
 from fallline.engine.devices import Devices
 from fallline.engine.feeding import Feeding, Position, Resident, Seeds
 from fallline.engine.interface import Arrays, Carry, Figures, Row, Turn
@@ -280,3 +281,34 @@ class Calls:
         flight.queued = time.perf_counter()
         for at, place in flight.live.items():
             place.steps += flight.asked[at].parts * flight.asked[at].steps
+
+    def land(self, flight: Flight) -> None:
+        """Wait for the flight's call, and give the runs their figures."""
+        if flight.figures is None:
+            return
+        figures = jax.tree.map(np.asarray, flight.figures)
+        for at, place in flight.live.items():
+            parts, steps = flight.asked[at]
+            place.figures += list(figures.epochs[at][figures.ended[at]])
+            if self.program.record_steps:
+                place.losses.append(figures.steps[at][:parts, :steps].ravel())
+        flight.figures = None
+
+    def moved(self, flights: Sequence[Flight], places: int) -> Flight:
+        """One flight of so many places with the runs of ``flights``, dealt out anew."""
+        sources = [(flight, at) for flight in flights for at in flight.live]
+        targets = packing.dealt(len(sources), places, self.devices.count)
+        leaves = [jax.tree.leaves(flight.carry) for flight in flights]
+        number = {id(flight): at for at, flight in enumerate(flights)}
+        moved = []
+        for column in zip(*leaves, strict=True):
+            own = [np.asarray(leaf) for leaf in column]
+            whole = np.zeros((places, *own[0].shape[1:]), own[0].dtype)
+            for (flight, at), target in zip(sources, targets, strict=True):
+                whole[target] = own[number[id(flight)]][at]
+            moved.append(whole)
+        carry = jax.tree.unflatten(jax.tree.structure(flights[0].carry), moved)
+        packed = Flight([None] * places, self.devices.split(carry))
+        for (flight, at), target in zip(sources, targets, strict=True):
+            packed.places[target] = flight.places[at]
+        return packed

@@ -24,9 +24,10 @@ from fallline.engine.devices import Devices
 from fallline.engine.feeding import Resident, Seeds
 from fallline.engine.health import Health
 from fallline.engine.program import Program
+from fallline.engine.states import Handing, Held, States
 from fallline.errors import ResourceError
 from fallline.planning.layout import QUEUED
-from fallline.records import Curves, Run, RunResult, Status
+from fallline.records import Curves, Run, RunResult, RunState, Status
 
 log = logging.getLogger("fallline")
 
@@ -44,6 +45,13 @@ class Advanced:
     figures: tuple[tuple[float, ...], ...]
     """Of each run's latest epoch: training loss and metric, validation loss and metric; NaN as
     long as its first epoch is not complete."""
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """The states of the runs that were under way when :meth:`Population.hand_out` was called."""
+
+    states: tuple[RunState, ...]
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,9 @@ class Population:
         )
         self._call_seconds = 0.0
         self._returned = 0.0
+        self._states = States(self._calls)
+        self._held: dict[str, Held] = {}
+        self._handing = Handing(self._calls, self._states, deque())
 
     @property
     def compile_seconds(self) -> float:
@@ -115,15 +126,23 @@ class Population:
     # -- training ---------------------------------------------------------------------------
 
     def train(
-        self, runs: Sequence[Run], *, keep_weights: bool = False
-    ) -> Iterator[Advanced | Finished]:
+        self,
+        runs: Sequence[Run],
+        *,
+        keep_weights: bool = False,
+        resume: Mapping[str, RunState] | None = None,
+    ) -> Iterator[Advanced | Finished | UnderWay]:
         """Train ``runs``, handing out how far they are and, in turn, the finished ones.
 
-        Where the device runs out of memory the population is halved, and the runs under way begin
-        anew. Raises :class:`ResourceError` where a single run per device does not fit.
+        Runs whose state is in ``resume``, by run id, go on from there, and come first. Where the
+        device runs out of memory the population is halved, and the runs under way begin anew.
+        Raises :class:`ResourceError` where a single run per device does not fit.
         """
-        waiting = deque(runs)
+        found = {run.run_id: self._states.read(run, (resume or {}).get(run.run_id)) for run in runs}
+        self._held = {run_id: held for run_id, held in found.items() if held is not None}
+        waiting = deque(sorted(runs, key=lambda run: run.run_id not in self._held))
         flights: deque[Flight] = deque()
+        self._handing = Handing(self._calls, self._states, flights)
         while True:
             try:
                 yield from self._train(waiting, flights, keep_weights)
@@ -136,9 +155,21 @@ class Population:
                 waiting.extendleft(reversed(began))
                 self._halve(error)
 
+    def hand_out(self) -> None:
+        """Have :meth:`train` give an :class:`UnderWay`, when the calls under way have returned."""
+        self._handing.request()
+
+    def states(self, patience: float) -> list[RunState]:
+        """The states of the runs under way, for who stops training now.
+
+        Waits for calls that have begun, at most ``patience`` seconds; what is not there by then is
+        left out.
+        """
+        return self._handing.now(patience)
+
     def _train(
         self, waiting: deque[Run], flights: deque[Flight], keep_weights: bool
-    ) -> Iterator[Advanced | Finished]:
+    ) -> Iterator[Advanced | Finished | UnderWay]:
         """Train until nobody waits; ``flights`` always holds every run that is under way."""
         self.compile()
         while waiting or flights:
@@ -150,39 +181,46 @@ class Population:
             flight = flights[0]
             yield self._advance(flight)
             yield from self._ended(flight, keep_weights)
+            self._handing.collect(flight)
             self._fill(flight, waiting)
             if not waiting and len(flights) > 1 and self._merges(flight, flights[1]):
                 yield self._advance(flights[1])
                 yield from self._ended(flights[1], keep_weights)
-                merged = self._moved([flight, flights[1]], len(flight.places))
-                flights.clear()
-                flights.append(merged)
+                self._handing.collect(flights[1])
+                flights[0] = self._merged([flight, flights[1]], len(flight.places))
+                del flights[1]
             elif not waiting:
                 flights[0] = self._packed(flight)
-            flight = flights.popleft()
-            if flight.live:
-                flights.append(flight)
-                self._calls.queue(flight)
+            if flights[0].live:
+                self._calls.queue(flights[0])
+                flights.rotate(-1)
+            else:
+                flights.popleft()
+            if states := self._handing.complete():
+                yield UnderWay(states)  # the devices have work meanwhile
 
     def _fill(self, flight: Flight, waiting: deque[Run]) -> None:
         """Give the flight's free places to those who wait."""
+        restored = {}
         while waiting:
             free = packing.next_free(flight.taken, self.devices.count)
             if free is None:
-                return
-            flight.places[free] = Place(waiting.popleft())
+                break
+            run = waiting.popleft()
+            held = self._held.get(run.run_id)
+            flight.places[free] = Place(run) if held is None else held.place(run)
+            if held is not None:
+                restored[free] = held.carry
+        if restored:
+            self._calls.restore(flight, restored)
 
     def _advance(self, flight: Flight) -> Advanced:
         """Wait for the flight's call and say how far its runs are."""
         began = max(self._returned, flight.queued)
-        figures = jax.tree.map(np.asarray, flight.figures)
+        self._calls.land(flight)
         self._returned = time.perf_counter()
         self._call_seconds = self._returned - began
         live = flight.live
-        for at, place in live.items():
-            place.figures += list(figures.epochs[at][figures.ended[at]])
-            if self.program.record_steps:
-                place.losses.append(figures.steps[at][:, : flight.asked[at]].ravel())
         nothing = (float("nan"),) * 4
         return Advanced(
             tuple(place.run for place in live.values()),
@@ -204,11 +242,11 @@ class Population:
     def _ended(self, flight: Flight, keep_weights: bool) -> Iterator[Finished]:
         """The runs of the flight that have ended; their places are free."""
         stopped = np.asarray(flight.carry.health.stopped)
-        parts = self.program.parts_per_epoch
+        epoch = self.program.steps_per_epoch
         over = [
             at
             for at, place in flight.live.items()
-            if stopped[at] or place.behind >= place.run.epochs * parts
+            if stopped[at] or place.steps >= place.run.epochs * epoch
         ]
         if not over:
             return
@@ -251,11 +289,11 @@ class Population:
         """Calls until the last run of the flights is through, if none of them stops."""
         program = self.program
         left = [
-            place.run.epochs * program.parts_per_epoch - place.behind
+            place.run.epochs * program.steps_per_epoch - place.steps
             for flight in flights
             for place in flight.live.values()
         ]
-        return -(-max(left, default=0) // program.epochs_per_call)
+        return -(-max(left, default=0) // (program.epochs_per_call * program.steps_per_part))
 
     def _merges(self, flight: Flight, other: Flight) -> bool:
         """Whether two flights that nobody waits for go on as one."""
@@ -279,34 +317,19 @@ class Population:
             excess = packing.imbalance(flight.taken, self.devices.count)
             fullest = max(packing.loads(flight.taken, self.devices.count))
             if excess and packing.worth(saved=remaining * excess / fullest, cost=MOVE_SECONDS):
-                return self._moved([flight], places)
+                return self._merged([flight], places)
             return flight
         fewer = packing.smaller(live, places, self.devices.count)
         cost = MOVE_SECONDS + (0.0 if self._calls.has(fewer) else self.compile_seconds)
         if fewer < places and packing.worth(saved=remaining * (1 - fewer / places), cost=cost):
             self._calls.compile(fewer)
-            return self._moved([flight], fewer)
+            return self._merged([flight], fewer)
         return flight
 
-    def _moved(self, flights: Sequence[Flight], places: int) -> Flight:
+    def _merged(self, flights: Sequence[Flight], places: int) -> Flight:
         """One flight of so many places with the runs of ``flights``, dealt out anew."""
-        sources = [(flight, at) for flight in flights for at in flight.live]
-        targets = packing.dealt(len(sources), places, self.devices.count)
-        leaves = [jax.tree.leaves(flight.carry) for flight in flights]
-        number = {id(flight): at for at, flight in enumerate(flights)}
-        moved = []
-        for column in zip(*leaves, strict=True):
-            own = [np.asarray(leaf) for leaf in column]
-            whole = np.zeros((places, *own[0].shape[1:]), own[0].dtype)
-            for (flight, at), target in zip(sources, targets, strict=True):
-                whole[target] = own[number[id(flight)]][at]
-            moved.append(whole)
-        carry = jax.tree.unflatten(jax.tree.structure(flights[0].carry), moved)
-        packed = Flight([None] * places, self.devices.split(carry))
-        for (flight, at), target in zip(sources, targets, strict=True):
-            packed.places[target] = flight.places[at]
         self.packed += 1
-        return packed
+        return self._calls.moved(flights, places)
 
     def _halve(self, error: Exception) -> None:
         """Half the places, after the device ran out of memory."""
