@@ -20,11 +20,14 @@ import optimizer_pages
 from fallline import tasks
 from fallline.cli.app import app
 from fallline.data import builtin
+from fallline.data.sources import Source
 from fallline.task import Task
 from writing import code, page, plain, table
 
 DOCS = Path(__file__).resolve().parent
 
+UNITS = ", in the target's units"
+AS_MNIST = "those of MNIST; the files are never downloaded, put them into `kmnist`"
 _IN_WORDS = {str: "text", int: "whole number", float: "number"}
 _DEFAULT_IN_HELP = re.compile(r"\s*\[default: (.+)\]$")
 
@@ -128,28 +131,28 @@ def tasks_page() -> str:
 def task_section(name: str) -> str:
     each = tasks.definition(name)
     source = builtin.source(each.data)
-    made = each.make()
-    unit = "" if made.higher_is_better else ", in the target's units"
+    made = each.make() if can_fetch(source) else None
+    word, unit = ("accuracy", "") if source.kind == "classification" else ("RMSE", UNITS)
     rows = (
         ("network", f"{each.network}"),
         ("parameters", f"{each.parameters:,}"),
-        ("data", f"{source.name}, a {source.kind}; one example has the shape {shape(made)}"),
-        ("splits", made.splits_in_words),
+        ("data", f"{source.name}, a {source.kind}" + (shape(made) if made else "")),
+        ("splits", made.splits_in_words if made else AS_MNIST),
         ("loss", each.loss.replace("_", " ")),
         ("budget", f"{each.epochs} epochs, batch size {each.batch_size}"),
-        ("target", f"validation {word(made)} {each.target:g}{unit}"),
+        ("target", f"validation {word} {each.target:g}{unit}"),
         ("licence of the data", source.licence),
         ("origin of the data", plain(source.origin)),
     )
     return f"## {code(name)}\n\n{plain(each.title)}.\n\n{table(('', ''), rows)}"
 
 
+def can_fetch(source: Source) -> bool:
+    return all(file.md5 for file in source.files)
+
+
 def shape(task: Task) -> str:
-    return " x ".join(map(str, task.dataset.input_shape))
-
-
-def word(task: Task) -> str:
-    return {"rmse": "RMSE"}.get(task.metric, task.metric)
+    return "; one example has the shape " + " x ".join(map(str, task.dataset.input_shape))
 
 
 # --- writing

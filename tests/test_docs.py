@@ -182,7 +182,7 @@ def test_task_page_has_every_task(data_dir: Path) -> None:
     text = (DOCS / "tasks.md").read_text("utf-8")
     for name in tasks.names():
         section = text.split(f"## `{name}`")[1].split("\n## ")[0]
-        assert f"| parameters | {tasks.get(name).pure.parameters:,} |" in section
+        assert f"| parameters | {tasks.definition(name).parameters:,} |" in section
 
 
 @pytest.mark.parametrize("path", PAGES, ids=named)

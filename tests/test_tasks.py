@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,6 +17,7 @@ import pytest
 
 import fallline
 from fallline import models, tasks
+from fallline.data import builtin
 from fallline.data.dataset import make_dataset
 from fallline.errors import DataError, InputError
 from fallline.task import Task
@@ -31,6 +34,7 @@ SIZES = {
     "mnist-mlp": ((28, 28), np.uint8, 10, 784 * 128 + 128 + 128 * 10 + 10),
     "mnist-cnn": ((28, 28), np.uint8, 10, 1_387_594),  # as published, study B
     "mnist-lenet5": ((28, 28), np.uint8, 10, 44_426),  # as published, study E
+    "mnist-cnn-93k": ((28, 28), np.uint8, 10, 93_322),  # as published, study E
     "mnist-bn-cnn": (
         (28, 28),
         np.uint8,
@@ -42,6 +46,10 @@ SIZES = {
         + (256 * 10 + 10),
     ),
     "fashion-mlp": ((28, 28), np.uint8, 10, 784 * 128 + 128 + 128 * 10 + 10),
+    "fashion-mlp-20": ((28, 28), np.uint8, 10, 785 * 20 + 21 * 10),
+    "fashion-mlp-75": ((28, 28), np.uint8, 10, 59_635),  # as published, study C
+    "fashion-mlp-150": ((28, 28), np.uint8, 10, 785 * 150 + 151 * 10),
+    "fashion-mlp-75-75": ((28, 28), np.uint8, 10, 785 * 75 + 76 * 75 + 76 * 10),
     "wine-mlp": ((11,), np.float32, 1, 11 * 128 + 128 + 128 + 1),
 }
 TOTALS = {
@@ -50,19 +58,26 @@ TOTALS = {
     "mnist-mlp": 70_000,
     "mnist-cnn": 70_000,
     "mnist-lenet5": 70_000,
+    "mnist-cnn-93k": 70_000,
     "mnist-bn-cnn": 70_000,
     "fashion-mlp": 70_000,
+    "fashion-mlp-75": 70_000,
 }
+WITHOUT_DATA = "kmnist-bn-cnn"
+"""Its data set is not among those that the tests have: they make files of its form."""
 
 
 @pytest.fixture(scope="module")
 def made(data_dir: Path) -> dict[str, Task]:
-    """The built-in tasks with their data."""
-    return {name: tasks.get(name, data_dir=data_dir) for name in tasks.names()}
+    """The built-in tasks with their data, whose files are read once."""
+    read = functools.cache(builtin.contents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builtin, "contents", lambda name, **how: dict(read(name, **how)))
+        return {name: tasks.get(name, data_dir=data_dir) for name in SIZES}
 
 
 def test_the_built_in_tasks_are_those_of_this_list() -> None:
-    assert tasks.names() == tuple(SIZES)
+    assert sorted(tasks.names()) == sorted([*SIZES, WITHOUT_DATA])
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -117,11 +132,149 @@ def test_inputs_are_scaled_on_training_rows(made) -> None:
         assert data.train.x.max() * float(data.input_scale) == pytest.approx(1)
 
 
+def test_study_cs_networks_have_its_scaling_its_split_and_its_initial_weights(made) -> None:
+    data = made["fashion-mlp-75"].dataset
+    assert (len(data.train), len(data.validation), len(data.test)) == (48_000, 12_000, 10_000)
+    shares = np.bincount(data.train.x.ravel(), minlength=256) / data.train.x.size
+    mean = shares @ np.arange(256)
+    deviation = np.sqrt(shares @ (np.arange(256) - mean) ** 2)
+    assert float(data.input_offset) == pytest.approx(mean, rel=1e-6)
+    assert float(data.input_scale) == pytest.approx(1 / deviation, rel=1e-6)
+    for widths in ("20", "75", "150", "75-75"):
+        task = made[f"fashion-mlp-{widths}"]
+        assert task.model.initial == "scaled_uniform"
+        assert "-".join(map(str, task.model.hidden)) == widths
+        assert (task.epochs, task.batch_size) == (20, 64)
+
+
+def _idx(path: Path, array: np.ndarray) -> None:
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    path.write_bytes(header + array.tobytes())
+
+
+@pytest.mark.parametrize("folder", ["KMNIST/raw", "KMNIST", "kmnist", "."])
+def test_kmnist_is_read_from_files_of_its_names(tmp_path: Path, folder: str) -> None:
+    draw = np.random.default_rng(0)
+    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    for part, count in (("train", 60), ("t10k", 20)):
+        images = draw.integers(0, 256, (count, 28, 28), np.uint8)
+        _idx(tmp_path / folder / f"{part}-images-idx3-ubyte", images)
+        _idx(tmp_path / folder / f"{part}-labels-idx1-ubyte", np.arange(count, dtype=np.uint8) % 10)
+    task = tasks.varied(WITHOUT_DATA, data_dir=tmp_path, data={"validation": 0.25})
+    said, like = tasks.definition(WITHOUT_DATA), tasks.definition("mnist-bn-cnn")
+    assert task.pure.parameters == said.parameters == like.parameters
+    assert said.model() == like.model()
+    assert task.splits_in_words == "45 train, 15 validation, 20 test"
+    assert task.dataset.classes[:4] == ("o", "ki", "su", "tsu")
+    assert task.dataset.licence == "CC BY-SA 4.0"
+
+
 def test_an_unknown_task_gets_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown task 'digit-mlp'") as caught:
         tasks.get("digit-mlp")
     assert "'digits-mlp'" in caught.value.hint
     assert "fallline tasks" in caught.value.hint
+
+
+# -- built-in tasks, changed --------------------------------------------------------------
+
+
+def test_a_task_that_nothing_is_changed_of_is_itself(made) -> None:
+    same = tasks.varied("digits-mlp", model={"hidden": [128]}, data={}, l2=0.0, epochs=3)
+    assert same.title == made["digits-mlp"].title
+    assert same.fingerprint == made["digits-mlp"].fingerprint
+    assert (same.epochs, same.batch_size) == (3, made["digits-mlp"].batch_size)
+
+
+def test_a_changed_task_says_what_was_changed() -> None:
+    task = tasks.varied(
+        "digits-mlp",
+        model={"hidden": [20, 10], "activation": "tanh"},
+        data={"validation": "test"},
+        loss="cross_entropy",
+        l2=0.001,
+        batch_size=8,
+    )
+    assert task.name == "digits-mlp"
+    base = tasks.definition("digits-mlp").title
+    words = "hidden (20, 10), activation tanh, validation test, l2 0.001"
+    assert task.title == f"{base}, changed: {words}"
+    assert task.pure.parameters == 65 * 20 + 21 * 10 + 11 * 10
+    assert task.l2 == 0.001
+    assert task.batch_size == 8
+
+
+def test_every_change_but_the_budget_changes_the_fingerprint(made) -> None:
+    changes = [
+        {"model": {"hidden": [129]}},
+        {"model": {"activation": "arctan"}},
+        {"model": {"activation": "sigmoid(2.0)"}},
+        {"model": {"output_activation": "relu"}},
+        {"model": {"initial": "equal"}},
+        {"data": {"validation": "test"}},
+        {"data": {"split_seed": 1}},
+        {"data": {"train_rows": 100}},
+        {"data": {"rows": 500}},
+        {"l1": 0.001},
+    ]
+    prints = {tasks.varied("digits-mlp", **change).fingerprint for change in changes}
+    prints |= {made["digits-mlp"].fingerprint}
+    assert len(prints) == len(changes) + 1
+    cnn = made["digits-cnn"]
+    for fields in ({"batch_norm": True}, {"dense_dropout": 0.5}, {"convolutions": [[16, 3]]}):
+        changed = tasks.varied("digits-cnn", model=fields)
+        assert changed.fingerprint != cnn.fingerprint
+        assert next(iter(fields)) in changed.title
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "hint"),
+    [
+        (
+            {"model": {"hiden": [3]}},
+            "unknown setting of the network MLP 'hiden'",
+            "mean 'hidden'",
+        ),
+        ({"model": {"outputs": 3}}, "network MLP 'outputs'", "hidden, activation"),
+        ({"model": {"hidden": "75"}}, "hidden is '75'", r"\[75, 75\]"),
+        ({"model": {"hidden": [0]}}, r"hidden is \(0,\)", "widths"),
+        ({"model": {"activation": "relo"}}, "unknown activation 'relo'", "'relu'"),
+        ({"model": {"output_activation": "softmax"}}, "is 'softmax'", "before it"),
+        ({"model": {"initial": "glorrot"}}, "unknown initial 'glorrot'", "'glorot'"),
+        ({"data": {"shufle": False}}, "unknown data setting 'shufle'", "'shuffle'"),
+        ({"data": {"scaling": "zscor"}}, "unknown scaling 'zscor'", "'zscore'"),
+        ({"data": {"rows": 2.5}}, "rows is 2.5", "count of rows"),
+        ({"data": {"rows": 1798}}, "rows is 1798, and there are 1797", "at most 1797"),
+        ({"data": {"train_rows": 1080}}, "train_rows is 1080, and there are 1079", "1079"),
+        ({"data": {"validation": "tests"}}, "validation is 'tests'", '"test"'),
+        ({"data": {"shuffle": 0}}, "shuffle is 0", "true or false"),
+        ({"data": {"validation": "test", "test": 0}}, "there is no test split", "leave test out"),
+        ({"loss": "mse"}, "'mse' is for regression", "cross_entropy"),
+    ],
+)
+def test_what_cannot_be_changed_is_told(changes: dict, message: str, hint: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        tasks.varied("digits-mlp", **changes)
+    assert re.search(hint, caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pool_dropout": 1.0},
+        {"padding": "same"},
+        {"batch_norm": 1},
+        {"convolutions": [[32]]},
+        {"convolutions": [[32, 3, 0]]},
+        {"dense": [64.0]},
+    ],
+)
+def test_what_a_convolutional_network_does_not_take_is_told(fields: dict) -> None:
+    (name,) = fields
+    with pytest.raises(InputError, match=f"the network's {name} is"):
+        tasks.varied("digits-cnn", model=fields)
+    with pytest.raises(InputError, match=f"network MLP '{name}'"):
+        tasks.varied("digits-mlp", model=fields)
 
 
 # -- a user's own ---------------------------------------------------------------------------

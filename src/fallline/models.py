@@ -6,7 +6,7 @@ these modules can be used anywhere that Flax can.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from fallline import activations
-from fallline.errors import unknown
+from fallline.errors import InputError, unknown
 
 GLOROT = nn.initializers.glorot_uniform()
 
@@ -183,6 +183,74 @@ class _Head(nn.Module):
 def _batch_norm(train: bool) -> nn.BatchNorm:
     """Batch normalisation with the constants of Keras."""
     return nn.BatchNorm(use_running_average=not train, momentum=0.99, epsilon=1e-3)
+
+
+def _widths(value: Any) -> bool:
+    return isinstance(value, tuple) and all(_is_count(each) for each in value)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _blocks(value: Any) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(block, tuple)
+        and len(block) in (2, 3)
+        and _widths(block[:2])
+        and all(isinstance(pool, bool) for pool in block[2:])
+        for block in value
+    )
+
+
+def _share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1
+
+
+_FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "hidden": (_widths, "a list of widths, like [75, 75]"),
+    "dense": (_widths, "a list of widths, like [120, 84]"),
+    "convolutions": (
+        _blocks,
+        "a list of [features, kernel size], or [features, kernel size, false] without a pool",
+    ),
+    "activation": (lambda value: isinstance(value, str), "the name of an activation"),
+    "output_activation": (
+        lambda value: isinstance(value, str) and value != "softmax",
+        "the name of an activation other than softmax: losses take the outputs before it",
+    ),
+    "initial": (lambda value: isinstance(value, str), f"one of {', '.join(INITIALS)}"),
+    "padding": (lambda value: value in ("VALID", "SAME"), "'VALID' or 'SAME'"),
+    "batch_norm": (lambda value: isinstance(value, bool), "true or false"),
+    "pool_dropout": (_share, "a share of 0 or more, below 1"),
+    "dense_dropout": (_share, "a share of 0 or more, below 1"),
+}
+"""What the fields of the networks take: a check, and the words for it."""
+
+
+def changed(module: MLP | ConvNet, settings: Mapping[str, Any]) -> MLP | ConvNet:
+    """``module`` with some of its fields changed; lists become tuples.
+
+    Raises InputError for a field that it has not, and for a value that a field does not take.
+    """
+    fields = [name for name in _FIELDS if hasattr(module, name)]
+    found = {}
+    for name, value in settings.items():
+        if name not in fields:
+            raise unknown(f"setting of the network {type(module).__name__}", name, fields)
+        right, words = _FIELDS[name]
+        found[name] = value = _as_tuple(value)
+        if not right(value):
+            raise InputError(f"the network's {name} is {value!r}", hint=f"it takes {words}")
+        if name in ("activation", "output_activation"):
+            activations.get(value)
+        if name == "initial" and value not in INITIALS:
+            raise unknown("initial", value, INITIALS)
+    return module.clone(**found)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list | tuple) else value
 
 
 def mlp_for_table(columns: int, outputs: int, examples: int) -> MLP:

@@ -117,17 +117,70 @@ def test_wine_as_study_a_splits_it(data_dir):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_licences_and_origins_are_given(name):
-    assert builtin.source(name).licence in {"CC BY 4.0", "CC BY-SA 3.0", "MIT"}
+    assert builtin.source(name).licence in {"CC BY 4.0", "CC BY-SA 3.0", "CC BY-SA 4.0", "MIT"}
     assert builtin.source(name).origin
     for file in builtin.source(name).files:
-        assert file.url.startswith("https://")
-        assert len(file.md5) == 32
+        if file.md5 is not None:
+            assert file.url.startswith("https://")
+            assert len(file.md5) == 32
+
+
+def _write_idx(path, array):
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+    path.write_bytes(header + array.tobytes())
+
+
+def _kmnist(folder, *, side=28, labels=30, greatest=9):
+    """Files of KMNIST's form, with 30 and 20 images of noise."""
+    folder.mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    for images, given, count in ((MNIST[0], labels, 30), (MNIST[2], 20, 20)):
+        _write_idx(folder / images, draw.integers(0, 256, (count, side, side), np.uint8))
+        classes = (np.arange(given) % (greatest + 1)).astype(np.uint8)
+        _write_idx(folder / images.replace("images-idx3", "labels-idx1"), classes)
+    return folder
+
+
+def test_kmnist_is_read_without_a_checksum(tmp_path):
+    _kmnist(tmp_path / "KMNIST" / "raw")
+    dataset = builtin.load("kmnist", data_dir=tmp_path, validation=0)
+    assert _sizes_of_two(dataset) == [30, 20]
+    assert dataset.classes == ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+    assert dataset.train.y[:12].tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+    assert float(dataset.input_scale) == pytest.approx(1 / 255)
+
+
+def _sizes_of_two(dataset):
+    return [len(dataset.train), len(dataset.test)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"side": 27}, r"the training images are \(27, 27\) uint8, not \(28, 28\)"),
+        ({"labels": 29}, "29 training labels for 30 images"),
+        ({"greatest": 10}, "a label of 10 among the training labels, and there are 10 classes"),
+    ],
+)
+def test_kmnist_of_another_form_is_refused(tmp_path, wrong, message):
+    _kmnist(tmp_path / "kmnist", **wrong)
+    with pytest.raises(DataError, match=message):
+        builtin.load("kmnist", data_dir=tmp_path)
+
+
+def test_kmnist_is_not_downloaded_and_mnists_files_are_not_taken_for_it(data_dir):
+    with pytest.raises(DataError, match="not downloaded: no checksum is known") as caught:
+        builtin.load("kmnist")
+    assert "codh.rois.ac.jp/kmnist" in caught.value.hint
+    assert "FOLDER/kmnist" in caught.value.hint
+    assert not builtin.locate("kmnist", data_dir / "mnist").found
+    assert not builtin.locate("kmnist", data_dir / "fashion-mnist").found
 
 
 def test_unknown_name_has_near_matches():
     with pytest.raises(InputError, match="unknown data set 'minst'") as caught:
         builtin.load("minst")
-    assert "did you mean 'mnist'?" in caught.value.hint
+    assert "did you mean 'mnist' or" in caught.value.hint
 
 
 def test_digits_are_always_found():

@@ -119,17 +119,24 @@ def _present(folder: Path, name: str) -> Path | None:
 def _foreign(chosen: Source, files: tuple[Path, ...]) -> bool:
     """Whether files that lie directly in a data folder are another data set's.
 
-    MNIST and Fashion-MNIST name their files alike: the smallest one tells them apart.
+    MNIST, Fashion-MNIST and KMNIST name their files alike: the smallest one tells them apart,
+    where its checksum is known.
     """
-    others = {file.md5 for other in SOURCES.values() for file in other.files}
+    others = {file.md5 for other in SOURCES.values() for file in other.files} - {None}
     others -= {file.md5 for file in chosen.files}
     return md5_of(content(min(files, key=lambda path: path.stat().st_size))) in others
 
 
 def _downloaded(chosen: Source, looked_in: tuple[Path, ...]) -> tuple[Path, ...]:
     folder = cache_dir() / chosen.folders[0]
+    sums = tuple(file.md5 for file in chosen.files if file.md5)
+    if len(sums) < len(chosen.files):
+        raise _nowhere(chosen, looked_in, "no checksum is known that a download could be held to")
     try:
-        return tuple(download.fetch(file.url, folder, file.md5) for file in chosen.files)
+        return tuple(
+            download.fetch(file.url, folder, md5)
+            for file, md5 in zip(chosen.files, sums, strict=True)
+        )
     except OSError as error:
         raise _nowhere(chosen, looked_in, str(error)) from None
 

@@ -10,17 +10,19 @@ from typing import Any, Literal
 import numpy as np
 
 from fallline.data.files import check_md5, content, read_idx, read_table
+from fallline.errors import DataError
 
 
 @dataclass(frozen=True)
 class DataFile:
     """A file of a data set: name, md5 of the uncompressed content, public mirror.
 
-    It may lie under its name or, gzipped, under its name and ``.gz``.
+    It may lie under its name or, gzipped, under its name and ``.gz``. Without ``md5`` it is
+    never downloaded: nothing would tell damage from the file.
     """
 
     name: str
-    md5: str
+    md5: str | None
     url: str
 
 
@@ -73,17 +75,46 @@ def _read_images(source: Source, files: tuple[Path, ...]) -> dict[str, Any]:
         read_idx(path, expected_dims=dims, md5=file.md5)
         for path, dims, file in zip(files, (3, 1, 3, 1), source.files, strict=True)
     )
+    for what, images, labels, of in (
+        ("training", x, y, files[:2]),
+        ("test", test_x, test_y, files[2:]),
+    ):
+        _check_images(what, images, labels, of, len(source.classes))
     return {"x": x, "y": y, "test_data": (test_x, test_y)}
+
+
+def _check_images(
+    what: str, images: np.ndarray, labels: np.ndarray, files: tuple[Path, ...], classes: int
+) -> None:
+    """Raise DataError where images and labels are not of MNIST's form: for files without md5."""
+    if images.dtype != np.uint8 or images.shape[1:] != (28, 28):
+        raise DataError(
+            f"{files[0]}: the {what} images are {images.shape[1:]} {images.dtype}, "
+            "not (28, 28) uint8",
+            hint="put the data set's own files there",
+        )
+    if len(images) != len(labels):
+        raise DataError(
+            f"{files[1]}: {len(labels)} {what} labels for {len(images)} images",
+            hint="the two files are not of one data set, or one is cut short; fetch them again",
+        )
+    if labels.size and int(labels.max()) >= classes:
+        raise DataError(
+            f"{files[1]}: a label of {labels.max()} among the {what} labels, and there are "
+            f"{classes} classes",
+            hint="put the data set's own files there",
+        )
 
 
 def _read_wine(source: Source, files: tuple[Path, ...]) -> dict[str, Any]:
     """4,898 rows of 11 measurements, and the quality that tasters gave, 3 to 9."""
-    check_md5(content(files[0]), source.files[0].md5, files[0])
+    if source.files[0].md5:
+        check_md5(content(files[0]), source.files[0].md5, files[0])
     table = read_table(files[0], "quality", kind="regression")
     return {"x": table.x, "y": table.y, "features": table.features}
 
 
-def _idx_files(mirror: str, *sums: str) -> tuple[DataFile, ...]:
+def _idx_files(mirror: str, *sums: str | None) -> tuple[DataFile, ...]:
     """MNIST's four files and their like: images and labels for training, then for test."""
     names = (
         "train-images-idx3-ubyte",
@@ -157,6 +188,21 @@ SOURCES: dict[str, Source] = {
             ),
             folders=("fashion-mnist", "FashionMNIST/raw"),
             elsewhere=("/usr/share/datasets/fashion-mnist",),
+        ),
+        Source(
+            "kmnist",
+            "classification",
+            _read_images,
+            _STANDARD,
+            licence="CC BY-SA 4.0",
+            origin="T. Clanuwat et al.: KMNIST, made by ROIS-DS Center for Open Data in the "
+            "Humanities, adapted from the Kuzushiji Dataset (https://doi.org/10.20676/00000341)",
+            classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+            # Published are the sums of the gzipped files alone, and no mirror over HTTPS.
+            files=_idx_files(
+                "http://codh.rois.ac.jp/kmnist/dataset/kmnist", None, None, None, None
+            ),
+            folders=("kmnist", "KMNIST/raw", "KMNIST"),
         ),
         Source(
             "wine",
