@@ -15,6 +15,7 @@ _HOMES = {
     "compare": "fallline.api",
     "train": "fallline.api",
     "evaluate": "fallline.api",
+    "report_training": "fallline.portrait",
     "open_study": "fallline.results",
     "Study": "fallline.results",
 }
@@ -29,6 +30,7 @@ __all__ = [
     "evaluate",
     "open_study",
     "prepare",
+    "report_training",
     "train",
 ]
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from fallline.data.dataset import Dataset
     from fallline.engine.devices import prepare
     from fallline.planning.stopping import EarlyStopping
+    from fallline.portrait import report_training
     from fallline.results import Study, open_study
     from fallline.task import Task
 

@@ -63,14 +63,22 @@ def train(
     target: TargetOption = None,
     kind: KindOption = None,
     data_dir: DataDirOption = None,
-    out: Annotated[str | None, typer.Option(help="Folder for weights and history.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for weights, history and report.")] = None,
+    pictures: Annotated[
+        str | None,
+        typer.Option(help="Also each of the report's pictures as a file: png, svg or pdf."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Only the figures at the end.")] = False,
 ) -> None:
-    """Train TASK once: model summary, progress, history, test figures, weights.
+    """Train TASK once: model summary, progress, history, test figures, weights, report.
 
-    Weights and history go to a folder in fallline-trainings/ unless --out says where; the same
-    command has the same folder.
+    Weights, history and report go to a folder in fallline-trainings/ unless --out says where; the
+    same command has the same folder.
     """
+    if pictures is not None:
+        from fallline.report.training_static import require_format
+
+        require_format(pictures)
     settings = numbers(set_ or [])
     if learning_rate is not None:
         settings["learning_rate"] = learning_rate
@@ -105,7 +113,7 @@ def train(
     )
     name = f"{made.name}-{training.result.run.optimizer}-{training.identity}"
     folder = Path(out) if out else Path(api.TRAININGS_FOLDER) / name
-    _conclude(training, folder)
+    _conclude(training, folder, pictures)
 
 
 def evaluate(
@@ -182,7 +190,9 @@ def _in_words(figures: Mapping[str, Any]) -> str:
     )
 
 
-def _conclude(training: Training, folder: Path) -> None:
+def _conclude(training: Training, folder: Path, pictures: str | None) -> None:
+    from fallline.portrait import PICTURES_FOLDER, REPORT_NAME, report_training
+
     result = training.result
     if sys.stderr.isatty() and result.epochs_trained < training.task.epochs:
         print(file=sys.stderr)
@@ -196,3 +206,6 @@ def _conclude(training: Training, folder: Path) -> None:
     if network.nonzero < made:
         print(f"of {made:,} parameters {network.nonzero:,} are not zero")
     print(f"weights: {saved}")
+    print(f"report: {report_training(training, folder / REPORT_NAME, pictures=pictures)}")
+    if pictures is not None:
+        print(f"pictures: {folder / PICTURES_FOLDER}")
