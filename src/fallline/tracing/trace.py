@@ -199,7 +199,7 @@ def _differences(step: Step, number: int, name: str, values: Array) -> Array:
     """Central differences of the loss by one layer's weights or biases, in their shape."""
     slopes = np.empty_like(values)
     for at in np.ndindex(values.shape):
-        width = 1e-5 * max(1.0, abs(values[at]))
+        width = 1e-5 * max(1.0, float(abs(values[at])))
         losses = []
         for moved in (values[at] + width, values[at] - width):
             changed = values.copy()

@@ -1,0 +1,75 @@
+"""Pictures of traces written to files: SVG, PNG or PDF, the same bytes for the same picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fallline.errors import InputError, near_matches
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("svg", "png", "pdf")
+DOTS_PER_INCH = 200
+
+# Okabe and Ito's colours, told apart by colour-blind readers too.
+FORWARD = "#0072B2"
+BACKWARD = "#D55E00"
+UPDATED = "#00785A"
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK = "#222222"
+FAINT = "#8a8a8a"
+
+
+def check_path(path: str | Path) -> Path:
+    """``path`` where a picture can be written; InputError for another format or a missing folder.
+
+    It is asked before anything is computed.
+    """
+    path = Path(path)
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in FORMATS:
+        near = near_matches(kind, FORMATS)
+        asked = f"did you mean .{near[0]}? " if near else ""
+        raise InputError(
+            f"a picture cannot be written as {path.name!r}: "
+            + (f"unknown format {kind!r}" if kind else "its name has no ending"),
+            hint=f"{asked}there are {', '.join(f'.{each}' for each in FORMATS)}",
+        )
+    if not path.parent.is_dir():
+        raise InputError(
+            f"the picture's folder {str(path.parent)!r} is not there",
+            hint="make it first, or name another",
+        )
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder, not a picture", hint="add a file name")
+    return path
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure in the format of the path's ending; InputError where that fails."""
+    import matplotlib
+
+    path = check_path(path)
+    kind = path.suffix.removeprefix(".").lower()
+    undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+    try:
+        with matplotlib.rc_context({"svg.hashsalt": "fallline"}):
+            figure.savefig(path, format=kind, dpi=DOTS_PER_INCH, metadata=undated[kind])
+    except OSError as error:
+        raise InputError(
+            f"the picture {str(path)!r} cannot be written: {error.strerror or error}",
+            hint="name a file in a folder that may be written to",
+        ) from None
+    return path
+
+
+def blank(width: float, height: float) -> Figure:
+    """An empty figure of so many inches, drawn without any screen."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as New
+
+    figure = New(figsize=(width, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
