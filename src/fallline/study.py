@@ -19,13 +19,14 @@ from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, machine, prepare, usable_cores
 from fallline.engine.evaluation import Evaluation
 from fallline.engine.feeding import Resident, Seeds
-from fallline.engine.population import Advanced, Finished, Population
+from fallline.engine.population import Advanced, Finished, Population, UnderWay
 from fallline.optimizers import Optimizer
 from fallline.planning import plan
 from fallline.planning.config import StudyConfig
 from fallline.planning.grouping import Group
 from fallline.planning.selection import best_trials
 from fallline.records import Run, RunResult
+from fallline.snapshots import PATIENCE_SECONDS, Snapshots, terminable
 from fallline.store.document import (
     FORMAT_VERSION,
     OptimizerDescription,
@@ -86,7 +87,7 @@ def compare(
     """Train what the study still lacks and store it; returns the study's folder.
 
     Whatever ends it early, Ctrl-C included, every finished run is stored first, and the same call
-    goes on from there.
+    goes on from there, with the runs under way from where a snapshot has them.
     """
     prepare()
     task = task.with_budget(epochs=config.epochs, batch_size=config.batch_size)
@@ -98,7 +99,8 @@ def compare(
     study = StudyFolder.begin(folder, describe(task, chosen, config))
     try:
         if not study.complete:
-            _Work(task, chosen, config, study, listener).run()
+            with terminable():
+                _Work(task, chosen, config, study, listener).run()
     finally:
         study.close()
     return study.path
@@ -186,6 +188,7 @@ class _Work:
                 self._initial()
                 self.done = {result.run.run_id: result for result in self.study.results()}
                 self._stored_before = len(self.done)
+                self._snapshots = Snapshots(self.study.path, self.done)
                 self.listener(
                     Planned(self.task, self.optimizers, self.study.path, self._stored_before)
                 )
@@ -197,6 +200,7 @@ class _Work:
             except BaseException:
                 compiler.shutdown(wait=False, cancel_futures=True)
                 raise
+        self._snapshots.clear()
         self.study.finish(
             Timing(
                 total=time.perf_counter() - began,
@@ -299,24 +303,32 @@ class _Work:
         final = runs[0].phase == "final"
         batch_size = population.program.batch_size
         waiting: list[Finished] = []
+        resume = self._snapshots.of(runs)
         began = self._written = time.perf_counter()
         try:
-            for event in population.train(runs, keep_weights=final):
-                if isinstance(event, Finished):
+            for event in population.train(runs, keep_weights=final, resume=resume):
+                if isinstance(event, UnderWay):
+                    self._store(population, waiting, batch_size)
+                    self._snapshots.keep(event.states, event.seconds)
+                elif isinstance(event, Finished):
                     waiting.append(event)
                 else:
                     self.listener(event)
+                    if self._snapshots.due(event.runs):
+                        population.hand_out()
                 if time.perf_counter() - self._written > WRITE_SECONDS:
-                    waiting = self._store(population, waiting, batch_size)
-        finally:
-            # Also on Ctrl-C: what is finished is kept.
+                    self._store(population, waiting, batch_size)
             self._store(population, waiting, batch_size)
+        except BaseException:
+            # Also on Ctrl-C: what is finished is kept, and what is under way.
+            self._store(population, waiting, batch_size)
+            self._snapshots.keep(population.states(PATIENCE_SECONDS))
+            raise
+        finally:
             self.trained_seconds += time.perf_counter() - began
 
-    def _store(
-        self, population: Population, finished: Sequence[Finished], batch_size: int
-    ) -> list[Finished]:
-        """Write finished runs, those of the final phase with their test figures."""
+    def _store(self, population: Population, finished: list[Finished], batch_size: int) -> None:
+        """Write finished runs, the final ones with their test figures, and empty the list."""
         results = [event.result for event in finished]
         measured = [event for event in finished if event.params is not None]
         if measured and self.task.dataset.test is not None:
@@ -335,11 +347,12 @@ class _Work:
                 for event, (loss, metric) in zip(measured, figures, strict=True)
             ]
         self.study.append(results, [batch_size] * len(results))
-        for result in results:
-            self.done[result.run.run_id] = result
-            self.listener(Finished(result))
+        finished.clear()
+        self.done |= {result.run.run_id: result for result in results}
+        self._snapshots.ended(result.run.run_id for result in results)
         self._written = time.perf_counter()
-        return []
+        for result in results:
+            self.listener(Finished(result))
 
     def _time_steps(self) -> dict[str, float]:
         """Seconds per step of each optimizer, measured alone, in turns with the others.

@@ -187,7 +187,7 @@ def _trained(population: Population, run: Run, progress: Progress) -> Finished:
             if event.epochs[0] > told:
                 progress(event.epochs[0], dict(zip(figures, event.figures[0], strict=True)))
             told = event.epochs[0]
-        else:
+        elif isinstance(event, Finished):
             done = event
     assert done is not None, "a population hands every run back"
     return done

@@ -52,6 +52,8 @@ class UnderWay:
     """The states of the runs that were under way when :meth:`Population.hand_out` was called."""
 
     states: tuple[RunState, ...]
+    seconds: float
+    """What taking them has cost."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ class Population:
             else:
                 flights.popleft()
             if states := self._handing.complete():
-                yield UnderWay(states)  # the devices have work meanwhile
+                yield UnderWay(states, self._handing.seconds)  # the devices have work meanwhile
 
     def _fill(self, flight: Flight, waiting: deque[Run]) -> None:
         """Give the flight's free places to those who wait."""

@@ -134,7 +134,8 @@ class States:
         return carry._replace(slots=slots)
 
     def _whole(self, run: Run, own: Any) -> Carry:
-        empty: Any = tuple(np.zeros(leaf.shape, leaf.dtype) for leaf in self._calls.carry_shapes.slots)
+        shapes = self._calls.carry_shapes.slots
+        empty: Any = tuple(np.zeros(leaf.shape, leaf.dtype) for leaf in shapes)
         return own._replace(slots=self._program.union.put(self._branch(run), own.slots, empty))
 
     def _template(self, run: Run) -> Any:
@@ -154,10 +155,13 @@ class Handing:
         self._calls = calls
         self._states = states
         self._flights = flights
+        self.seconds = 0.0
+        """What collecting took since the last request."""
         self._collected: list[RunState] = []
 
     def request(self) -> None:
         """From now on collect the states of the runs that are under way, each once."""
+        self.seconds = 0.0
         for flight in self._flights:
             for place in flight.live.values():
                 place.wanted = True
@@ -165,8 +169,10 @@ class Handing:
     def collect(self, flight: Flight) -> None:
         """Take the states that are wanted of a flight whose call has returned."""
         wanted = {at: place for at, place in flight.live.items() if place.wanted}
+        began = time.perf_counter()
         if wanted:
             self._collected += self._taken(flight, wanted)
+            self.seconds += time.perf_counter() - began
         for place in wanted.values():
             place.wanted = False
 

@@ -1,0 +1,87 @@
+"""The states of the runs under way, beside the finished ones: one file, the latest alone.
+
+The file is written under a temporary name, flushed to the disk and renamed over the one before.
+It can always be lost: whatever is wrong with it, the runs in it begin anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fallline.errors import DataError
+from fallline.records import RunState
+from fallline.store import weights
+
+log = logging.getLogger("fallline")
+
+STATES_FILE = "states.safetensors"
+FORMAT = "fallline states 1"
+
+
+def save(folder: Path, states: Iterable[RunState]) -> None:
+    """Write ``states`` in place of those that were there; raises ``OSError`` where it cannot."""
+    states = list(states)
+    arrays = {
+        f"{state.run_id}/{name}": np.asarray(array, order="C")
+        for state in states
+        for name, array in state.arrays.items()
+    }
+    about = {
+        "format": FORMAT,
+        "runs": json.dumps({state.run_id: state.identity for state in states}),
+        "checksum": _checksum(arrays),
+    }
+    weights.save(folder / STATES_FILE, arrays, about)
+
+
+def load(folder: Path) -> dict[str, RunState]:
+    """The states by run id; none, with a warning, where the file is damaged or not ours."""
+    path = folder / STATES_FILE
+    if not path.is_file():
+        return {}
+    try:
+        arrays, about = weights.load(path)
+        identities = _identities(about, arrays)
+    except (DataError, ValueError, KeyError) as error:
+        log.warning("%s cannot be used (%s): the runs under way begin anew", path, error)
+        return {}
+    held: dict[str, dict[str, np.ndarray]] = {run_id: {} for run_id in identities}
+    for name, array in arrays.items():
+        run_id, _, own = name.partition("/")
+        held[run_id][own] = array
+    return {run_id: RunState(run_id, identities[run_id], held[run_id]) for run_id in held}
+
+
+def remove(folder: Path) -> None:
+    """Take the file away, and what a killed process left of one."""
+    path = folder / STATES_FILE
+    for each in (path, path.with_suffix(path.suffix + ".tmp")):
+        each.unlink(missing_ok=True)
+
+
+def _identities(about: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """The identity of every run's state, from a file that is whole."""
+    if about.get("format") != FORMAT:
+        raise ValueError(f"its format is {about.get('format')!r}, not {FORMAT!r}")
+    if about.get("checksum") != _checksum(arrays):
+        raise ValueError("its checksum is wrong: it was changed or damaged")
+    identities = json.loads(about["runs"])
+    named = {name.partition("/")[0] for name in arrays}
+    if not isinstance(identities, dict) or named != identities.keys():
+        raise ValueError("its runs are not those that it names")
+    return {run_id: str(identity) for run_id, identity in identities.items()}
+
+
+def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
+    found = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = arrays[name]
+        found.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
