@@ -227,7 +227,7 @@ def _keeps(entry: Optimizer, params_of: Any, dtype: str, of_settings: str, f: Lo
     assert not changed, "; ".join(map(str, changed))
     assert jax.tree.leaves(jax.eval_shape(judged, settings, *before)) == jax.tree.leaves(params)
     found = {leaf.dtype.name for leaf in jax.tree.leaves(before)}
-    assert found <= {dtype, "int32", "uint32"}, f"{dtype} parameters, a state of {found}"
+    assert found <= {dtype, "int32", "uint32", "bool"}, f"{dtype} parameters, a state of {found}"
 
 
 def traced_settings_train_as_constant_ones(entry: Optimizer) -> None:

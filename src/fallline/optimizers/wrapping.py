@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import optax
 
@@ -40,6 +40,13 @@ class Inner:
     def __call__(self, **changed: Any) -> optax.GradientTransformationExtraArgs:
         """Its transformation, some of its settings changed; it takes any extra arguments."""
         return self.entry.build(**{**self.settings, **changed})
+
+
+class OfJudged(Protocol):
+    """What a wrapper makes of the parameters that the optimizer inside is judged by."""
+
+    def __call__(self, judged: Any, params: Any, state: Any, **settings: Any) -> Any:
+        """The parameters to evaluate and keep; ``params`` are those that are trained."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,6 +76,8 @@ class Wrapper:
     """Where it is judged by other parameters than are trained: given the latter, the wrapper's
     state and its settings, those. Around an optimizer that has such parameters too, the wrapper's
     are meant."""
+    of_judged: OfJudged | None = None
+    """Around an optimizer that is judged by other parameters: what is made of them, instead."""
     takes: str | None = None
     """The hyper-parameter that the optimizer inside must have."""
     notes: str = ""
@@ -130,6 +139,9 @@ class Wrapper:
     def _judged(self, entry: Optimizer) -> Evaluated:
         def evaluated(params: Any, state: Any, **settings: Any) -> Any:
             inside, own = self._parted(entry, settings)
+            if entry.evaluated is not None and self.of_judged is not None:
+                judged = entry.evaluated(params, state.inner, **inside)
+                return self.of_judged(judged, params, state, **own)
             if self.evaluated is not None:
                 return self.evaluated(params, state, **own)
             assert entry.evaluated is not None

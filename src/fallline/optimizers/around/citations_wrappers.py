@@ -152,3 +152,27 @@ LEE = Citation(
     2024,
     "https://arxiv.org/abs/2405.20233",
 )
+ZHU = Citation(
+    "zhu2017",
+    "Zhu, Michael and Gupta, Suyog",
+    "To Prune, or Not to Prune: Exploring the Efficacy of Pruning for Model Compression",
+    "arXiv:1710.01878",
+    2017,
+    "https://arxiv.org/abs/1710.01878",
+)
+EVCI = Citation(
+    "evci2020",
+    "Evci, Utku and Gale, Trevor and Menick, Jacob and Castro, Pablo Samuel and Elsen, Erich",
+    "Rigging the Lottery: Making All Tickets Winners",
+    "ICML 2020",
+    2020,
+    "https://arxiv.org/abs/1911.11134",
+)
+KRISHNAMOORTHI = Citation(
+    "krishnamoorthi2018",
+    "Krishnamoorthi, Raghuraman",
+    "Quantizing Deep Convolutional Networks for Efficient Inference: A Whitepaper",
+    "arXiv:1806.08342",
+    2018,
+    "https://arxiv.org/abs/1806.08342",
+)
