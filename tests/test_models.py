@@ -64,3 +64,112 @@ def test_unknown_activation_names_the_nearest() -> None:
     with pytest.raises(InputError, match="unknown activation 'rellu'") as caught:
         models.activation("rellu")
     assert "'relu'" in (caught.value.hint or "")
+
+
+def test_activations_come_by_name_and_number() -> None:
+    z = jnp.asarray([-2.0, 3.0])
+    np.testing.assert_allclose(models.activation("prelu(0.1)")(z), [-0.2, 3.0], rtol=1e-6)
+    np.testing.assert_allclose(models.activation("sigmoid(2.0)")(z / 2), jax.nn.sigmoid(z))
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        models.MLP(3, (5, 4), "prelu"),
+        models.ConvNet(3, ((2, 3),), (4,), padding="VALID", activation="prelu"),
+    ],
+)
+def test_the_slope_of_prelu_is_a_parameter_of_each_layer(module) -> None:
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(6, 6, 6)))
+    params = module.init(jax.random.key(0), x)["params"]
+    named = {
+        jax.tree_util.keystr(path): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+    }
+    slopes = {name: leaf for name, leaf in named.items() if "negative_slope" in name}
+    assert len(slopes) == 2
+    assert all(leaf.shape == () and float(leaf) == 0.25 for leaf in slopes.values())
+    fixed = module.clone(activation="prelu(0.25)")
+    without = jax.tree.leaves(fixed.init(jax.random.key(0), x)["params"])
+    assert len(without) == len(named) - 2
+
+    def total(params) -> jax.Array:
+        return module.apply({"params": params}, x).sum()
+
+    gradient = jax.grad(total)(params)
+    found = [
+        float(leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(gradient)
+        if "negative_slope" in jax.tree_util.keystr(path)
+    ]
+    assert all(found)
+
+
+def test_an_activation_on_the_output() -> None:
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(50, 4)))
+    plain, rectified = models.MLP(1, (8,)), models.MLP(1, (8,), output_activation="relu")
+    variables = plain.init(jax.random.key(0), x)
+    raw = plain.apply(variables, x)
+    assert raw.min() < 0 < raw.max()
+    np.testing.assert_array_equal(rectified.apply(variables, x), np.maximum(raw, 0))
+
+
+def _layer(params, name: str) -> np.ndarray:
+    """Weights with the biases as their last row."""
+    return np.concatenate([params[name]["kernel"], params[name]["bias"][None]])
+
+
+def test_scaled_uniform_weights_are_divided_by_their_own_deviation() -> None:
+    module = models.MLP(10, (75,), initial="scaled_uniform")
+    params = module.init(jax.random.key(3), jnp.zeros((1, 28, 28)))["params"]
+    for name, inputs, units in (("Dense_0", 784, 75), ("Dense_1", 75, 10)):
+        drawn = _layer(params, name)
+        assert drawn.shape == (inputs + 1, units)
+        # The deviation is exactly 1 / sqrt(fan in + units): that of the draw was divided out.
+        assert drawn.std() * np.sqrt(inputs + units) == pytest.approx(1, rel=1e-5)
+        # Uniform: the greatest is sqrt(3) deviations, give or take the draw's own deviation.
+        assert np.abs(drawn).max() / drawn.std() == pytest.approx(np.sqrt(3), rel=0.05)
+        assert np.abs(drawn[-1]).min() > 0
+        assert not np.allclose(drawn[-1], drawn[0])
+    other = module.init(jax.random.key(4), jnp.zeros((1, 28, 28)))["params"]
+    assert not np.allclose(_layer(other, "Dense_0"), _layer(params, "Dense_0"))
+
+
+def test_a_first_layer_scaled_by_its_units_alone() -> None:
+    module = models.MLP(10, (75,), initial="scaled_uniform_by_units")
+    params = module.init(jax.random.key(3), jnp.zeros((1, 784)))["params"]
+    assert _layer(params, "Dense_0").std() * np.sqrt(74) == pytest.approx(1, rel=1e-5)
+    assert _layer(params, "Dense_1").std() * np.sqrt(85) == pytest.approx(1, rel=1e-5)
+
+
+def test_equal_weights_make_a_layer_one_neuron() -> None:
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(9, 4)))
+    module = models.MLP(3, (5,), initial="equal")
+    variables = module.init(jax.random.key(0), x)
+    params = variables["params"]
+    assert (np.asarray(params["Dense_0"]["kernel"]) == 0.25).all()
+    assert (np.asarray(params["Dense_1"]["kernel"]) == np.float32(0.2)).all()
+
+    def loss(variables) -> jax.Array:
+        z = module.apply(variables, x)
+        return -jax.nn.log_softmax(z)[:, 0].mean()
+
+    for _ in range(3):
+        variables = jax.tree.map(lambda p, g: p - 0.5 * g, variables, jax.grad(loss)(variables))
+    hidden = variables["params"]["Dense_0"]["kernel"]
+    assert not np.allclose(hidden, params["Dense_0"]["kernel"])
+    np.testing.assert_array_equal(hidden, np.repeat(hidden[:, :1], 5, axis=1))
+
+
+def test_an_unknown_initial_names_the_nearest() -> None:
+    with pytest.raises(InputError, match="unknown initial 'glorott'") as caught:
+        models.MLP(3, initial="glorott").init(jax.random.key(0), jnp.zeros((1, 4)))
+    assert "'glorot'" in caught.value.hint
+
+
+def test_fields_of_a_network_are_changed_by_name() -> None:
+    made = models.changed(
+        models.ConvNet(10), {"convolutions": [[8, 3], [8, 3, False]], "dense": []}
+    )
+    assert made.convolutions == ((8, 3), (8, 3, False))
+    assert (made.dense, made.outputs) == ((), 10)
