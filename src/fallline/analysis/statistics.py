@@ -43,6 +43,19 @@ def t_interval(values: Sequence[float] | np.ndarray, *, confidence: float = CONF
     return Interval(mean, mean - half, mean + half, len(sample))
 
 
+def prediction_interval(
+    values: Sequence[float] | np.ndarray, *, confidence: float = CONFIDENCE
+) -> Interval:
+    """Where one further value like ``values``, shape ``(seeds,)``, lies with that confidence.
+
+    The mean plus and minus ``t * s * sqrt(1 + 1 / n)``, wider than `t_interval` of the mean: it
+    is what a single run of somebody else is held against. NaN values are left out.
+    """
+    of_mean = t_interval(values, confidence=confidence)
+    half = of_mean.half_width * math.sqrt(of_mean.seeds + 1)
+    return of_mean._replace(low=of_mean.mean - half, high=of_mean.mean + half)
+
+
 class PairedTest(NamedTuple):
     """The mean of paired differences, its interval, and the two-sided p-value of "it is zero"."""
 

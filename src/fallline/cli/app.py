@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fallline import __version__
-from fallline.cli import catalogue, compare, doctor, train
+from fallline.cli import catalogue, compare, doctor, series, trace, train
 from fallline.errors import FalllineError
 
 INTERRUPTED = 130
@@ -24,8 +24,11 @@ app = typer.Typer(
 )
 app.command("compare")(compare.compare)
 app.command("show")(compare.show_study)
+app.command("run")(series.run)
+app.command("reproduce")(series.reproduce)
 app.command("train")(train.train)
 app.command("evaluate")(train.evaluate)
+app.command("trace")(trace.trace)
 app.command("optimizers")(catalogue.optimizers)
 app.command("tasks")(catalogue.tasks)
 app.command("doctor")(doctor.doctor)

@@ -208,11 +208,23 @@ class Watch(Protocol):
     def interrupted(self) -> None:
         """Say that the study was stopped, and how it goes on."""
 
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+
+    def next_study(self) -> None:
+        """Begin to watch another study."""
+
 
 class SilentWatch:
     """Shows nothing but an interruption."""
 
     def __init__(self) -> None:
+        self.progress = StudyProgress()
+
+    def say(self, text: str) -> None:
+        pass
+
+    def next_study(self) -> None:
         self.progress = StudyProgress()
 
     def listen(self, event: Any) -> None:
@@ -229,6 +241,9 @@ class PlainWatch(SilentWatch):
         super().__init__()
         self._last = 0.0
 
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
     def listen(self, event: Any) -> None:
         at_once = self.progress.take(event)
         if at_once or time.monotonic() - self._last >= LINE_SECONDS:
@@ -243,10 +258,14 @@ class LiveWatch(SilentWatch):
         from rich.live import Live
 
         super().__init__()
+        self._console = console
         self._live = Live(
             console=console, get_renderable=self._draw, refresh_per_second=4, transient=True
         )
         self._live.start()
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False)
 
     def _draw(self) -> Any:
         from rich.console import Group

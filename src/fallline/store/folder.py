@@ -44,7 +44,7 @@ class StudyFolder:
                 f"{str(path)!r} is no study: it {what}",
                 hint="give the folder that 'fallline compare' named at its end",
             )
-        return cls(folder, _read(file, StudyDocument))
+        return cls(folder, read_record(file, StudyDocument))
 
     @classmethod
     def begin(cls, path: Path | str, document: StudyDocument) -> StudyFolder:
@@ -60,7 +60,7 @@ class StudyFolder:
                     hint="give --out a folder that is new or empty",
                 )
             _refusable(folder, lambda: (folder / _PARTS).mkdir(parents=True, exist_ok=True))
-            _refusable(folder, lambda: _write(folder / _DOCUMENT, document))
+            _refusable(folder, lambda: write_record(folder / _DOCUMENT, document))
             study = cls(folder, document)
         study._take()
         return study
@@ -90,7 +90,7 @@ class StudyFolder:
     @property
     def timing(self) -> Timing | None:
         """Where the time went; None while the study is not complete."""
-        return _read(self.path / _TIMING, Timing) if self.complete else None
+        return read_record(self.path / _TIMING, Timing) if self.complete else None
 
     def append(self, results: Sequence[RunResult], batch_sizes: Sequence[int]) -> None:
         """Store finished runs: on return they are on the disk."""
@@ -100,7 +100,7 @@ class StudyFolder:
 
     def finish(self, timing: Timing) -> None:
         """Say that the study is complete."""
-        _refusable(self.path, lambda: _write(self.path / _TIMING, timing))
+        _refusable(self.path, lambda: write_record(self.path / _TIMING, timing))
 
     def results(self) -> list[RunResult]:
         """Every stored run."""
@@ -121,7 +121,8 @@ def _holds_anything(folder: Path) -> bool:
     return bool(names) and not begun
 
 
-def _write(path: Path, record: msgspec.Struct) -> None:
+def write_record(path: Path, record: msgspec.Struct) -> None:
+    """Write ``record`` as TOML; complete or not at all."""
     text = tomli_w.dumps(_without_none(msgspec.to_builtins(record)))
     temporary = path.with_suffix(".toml.tmp")
     with open(temporary, "w", encoding="utf-8") as file:
@@ -138,7 +139,7 @@ def _without_none(tree: Any) -> Any:
     return tree
 
 
-def _read(path: Path, kind: type[Any]) -> Any:
+def read_record(path: Path, kind: type[Any]) -> Any:
     """The record in a TOML file; a :class:`StudyError` says why there is none."""
     try:
         tree = msgspec.toml.decode(path.read_bytes())

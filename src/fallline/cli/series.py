@@ -1,0 +1,176 @@
+"""``fallline run`` and ``fallline reproduce``: a series of studies from its file."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from fallline.cli.progress import Watch
+    from fallline.reproduction import Reproduction
+
+LEAST_SHARE = 0.02
+"""Of a series, before its time left is worth telling."""
+
+QuickOption = Annotated[bool, typer.Option("--quick", help="The file's short form: minutes.")]
+AsPublishedOption = Annotated[
+    bool,
+    typer.Option("--as-published", help="As the publication did it, its flaws included."),
+]
+SeedsOption = Annotated[
+    int | None, typer.Option(help="Fresh seeds of each setting, instead of the file's.")
+]
+DataDirOption = Annotated[
+    str | None, typer.Option(help="Where the data sets are; also FALLLINE_DATA.")
+]
+OutOption = Annotated[
+    str | None, typer.Option(help="The folder; by default one in fallline-studies/.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="The figures as JSON on stdout, and nothing else there.")
+]
+
+
+def run(
+    file: Annotated[str, typer.Argument(help="A study file (TOML).")],
+    quick: QuickOption = False,
+    as_published: AsPublishedOption = False,
+    seeds: SeedsOption = None,
+    data_dir: DataDirOption = None,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the studies that FILE describes, and report them.
+
+    What is finished is stored as it comes: the same command goes on where an earlier one was
+    stopped. 'fallline reproduce NAME --write FILE' gives a file to begin with.
+    """
+    from fallline import api
+
+    def go(watch: Callable[[Any], None]) -> Reproduction:
+        return api.run(
+            file,
+            quick=quick,
+            as_published=as_published,
+            seeds=seeds,
+            data_dir=data_dir,
+            out=out,
+            listener=watch,
+        )
+
+    _watched(go, quiet=quiet, as_json=as_json)
+
+
+def reproduce(
+    name: Annotated[
+        str | None, typer.Argument(help="A built-in study, or 'all'; without it they are listed.")
+    ] = None,
+    quick: QuickOption = False,
+    as_published: AsPublishedOption = False,
+    seeds: SeedsOption = None,
+    data_dir: DataDirOption = None,
+    out: OutOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+    write: Annotated[
+        str | None, typer.Option(help="Copy the study's file there, to edit it; nothing is run.")
+    ] = None,
+) -> None:
+    """Reproduce a published study, as it should be done or as it was, with ours beside theirs."""
+    from fallline import api
+
+    if name is None:
+        for line in api.reproductions():
+            print(f"{line.name:<24}{line.title}")
+        return
+    if write is not None:
+        print(f"study file: {api.write_study_file(name, write)}")
+        return
+    names = [each.name for each in api.reproductions()] if name == "all" else [name]
+    for each in names:
+        folder = out if out is None or name != "all" else str(Path(out) / each)
+
+        def go(
+            watch: Callable[[Any], None], each: str = each, folder: str | None = folder
+        ) -> Reproduction:
+            return api.reproduce(
+                each,
+                quick=quick,
+                as_published=as_published,
+                seeds=seeds,
+                data_dir=data_dir,
+                out=folder,
+                listener=watch,
+            )
+
+        _watched(go, quiet=quiet, as_json=as_json)
+
+
+def _watched(
+    go: Callable[[Callable[[Any], None]], Reproduction], *, quiet: bool, as_json: bool
+) -> None:
+    from fallline.cli.progress import watching
+
+    with watching(quiet=quiet) as watch:
+        try:
+            found = go(SeriesListener(watch))
+        except KeyboardInterrupt:
+            watch.interrupted()
+            raise
+    report = found.report()
+    if as_json:
+        sys.stdout.write(found.to_json() + "\n")
+    else:
+        show(found, report)
+
+
+def show(found: Reproduction, report: Path) -> None:
+    """The tables, what became of the claims, and where everything is, on stdout."""
+    print(found.text())
+    print(f"\nstudies: {found.path}\nreport:  {report}")
+
+
+class SeriesListener:
+    """Hands a series' events to the view of a study, with a line for each study."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._began: float | None = None
+        self._share = 0.0
+
+    def __call__(self, event: Any) -> None:
+        from fallline import series
+
+        match event:
+            case series.MemberBegan():
+                self._watch.next_study()
+                self._watch.say(self._heading(event))
+            case series.StageChose():
+                kept = ", ".join(f"{axis} {label}" for axis, label in event.labels.items())
+                self._watch.say(f"        chosen by {event.figure}: {kept}")
+            case _:
+                self._watch.listen(event)
+
+    def _heading(self, event: Any) -> str:
+        if event.stored:
+            return f"[{event.number}/{event.known}] {event.title}: stored already"
+        if self._began is None:
+            self._began, self._share = time.monotonic(), event.share_done
+        return f"[{event.number}/{event.known}] {event.title}{self._left(event.share_done)}"
+
+    def _left(self, share: float) -> str:
+        """The time left, by what was done since the first study that had to be trained."""
+        from fallline.cli.progress import duration_text
+
+        done = share - self._share
+        if self._began is None or done < LEAST_SHARE:
+            return ""
+        elapsed = time.monotonic() - self._began
+        return f" (about {duration_text(elapsed * (1 - share) / done)} left in all)"

@@ -1,0 +1,118 @@
+"""A series' folder: ``series.toml``, ``members.toml``, and a study's folder for each member."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fallline.errors import StudyError
+from fallline.planning import studyfile
+from fallline.planning.studyfile import StudyFile
+from fallline.store.folder import StudyFolder, read_record, write_record
+
+FORMAT_VERSION = 1
+DOCUMENT = "series.toml"
+_PROGRESS = "members.toml"
+
+
+class SeriesDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``series.toml``: written once, when the series' folder is made."""
+
+    format_version: int
+    created: str
+    """UTC, ISO 8601."""
+    file: StudyFile
+    """The study file in the form that is run."""
+    versions: dict[str, str]
+    machine: dict[str, Any]
+
+
+class StoredSetting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One setting of a member: its labels by axis, and the optimizer's name in its study."""
+
+    labels: dict[str, str]
+    optimizer: str
+
+
+class StoredMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A study of the series, and what its optimizers stand for."""
+
+    stage: str
+    mode: str
+    fold: int
+    folder: str
+    title: str
+    settings: tuple[StoredSetting, ...]
+
+
+class Progress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``members.toml``: the studies that are complete, and what the stages chose."""
+
+    members: tuple[StoredMember, ...] = ()
+    chosen: dict[str, dict[str, str]] = {}
+    """By stage: the setting of each of its axes that later stages keep."""
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class SeriesFolder:
+    """The folder of a series. Make it with :meth:`begin` to write, :meth:`open` to read."""
+
+    path: Path
+    document: SeriesDocument
+
+    @classmethod
+    def open(cls, path: Path | str) -> SeriesFolder:
+        """The series in the folder ``path``."""
+        folder = Path(path)
+        if not cls.holds(folder):
+            raise StudyError(
+                f"{str(path)!r} holds no {DOCUMENT}: it is no series of studies",
+                hint="give the folder that 'fallline run' or 'fallline reproduce' named",
+            )
+        return cls(folder, read_record(folder / DOCUMENT, SeriesDocument))
+
+    @classmethod
+    def begin(cls, path: Path | str, document: SeriesDocument) -> SeriesFolder:
+        """The folder ``path``, to be written: made, or gone on with where it holds the same."""
+        folder = Path(path)
+        if cls.holds(folder):
+            held = cls.open(folder)
+            studyfile.same(held.document.file, document.file, folder)
+            return held
+        if folder.is_dir() and any(folder.iterdir()):
+            raise StudyError(
+                f"the folder {str(folder)!r} is not empty and holds no series",
+                hint="give --out a folder that is new or empty",
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_record(folder / DOCUMENT, document)
+        except OSError as error:
+            raise StudyError(
+                f"cannot write to {str(folder)!r}: {error.strerror or error}",
+                hint="give --out a folder that can be written to, on a disk with room",
+            ) from error
+        return cls(folder, document)
+
+    @staticmethod
+    def holds(folder: Path | str) -> bool:
+        """Whether there is a series in ``folder``."""
+        return (Path(folder) / DOCUMENT).is_file()
+
+    @property
+    def progress(self) -> Progress:
+        """What is complete of it."""
+        file = self.path / _PROGRESS
+        return read_record(file, Progress) if file.is_file() else Progress()
+
+    def write(self, progress: Progress) -> None:
+        """Say what is complete."""
+        write_record(self.path / _PROGRESS, progress)
+
+    def study(self, member: StoredMember) -> StudyFolder:
+        """The study of a member."""
+        return StudyFolder.open(self.path / member.folder)
