@@ -119,7 +119,7 @@ def planned(step: Step) -> Plan:
     """Where everything of a step's picture is."""
     network = step.network
     detailed = network.weights_count <= DETAILED
-    number = 0.09 + DIGIT * max(len(brief(each, detailed)) for each in _in_rows(step, detailed))
+    number = 0.13 + DIGIT * max(len(brief(each, detailed)) for each in _in_rows(step, detailed))
     width = PAD + NAME + (3 if detailed else 2) * number + 2 * RADIUS + 2 * PAD
     edges = 0.42 + 0.15 * (max(network.sizes) - 1)
     sizes = []

@@ -35,7 +35,7 @@ def symmetry_picture(shown: Symmetry, floor: float | None = None) -> Figure:
         right=0.955,
         top=0.925,
         bottom=0.07,
-        hspace=0.52,
+        hspace=0.5,
         wspace=0.2,
     )
     both = (shown.equal, shown.random)
@@ -74,6 +74,8 @@ def _share(first: Axes, second: Axes) -> None:
 
 def _paths(axes: Axes, incoming: NDArray[Any]) -> None:
     """Each neuron's weight from x1 over the steps; equal ones lie on each other, wider below."""
+    from matplotlib.ticker import MaxNLocator
+
     _plain(axes)
     steps = np.arange(len(incoming))
     neurons = incoming.shape[1]
@@ -85,25 +87,39 @@ def _paths(axes: Axes, incoming: NDArray[Any]) -> None:
             np.array_equal(incoming[:, at, 0], values) for at in range(neuron + 1, neurons)
         )
         color = SERIES[neuron % len(SERIES)]
-        axes.plot(steps, values, color=color, lw=1.8 + 2.2 * hidden, solid_capstyle="butt")
+        axes.plot(steps, values, color=color, lw=1.8 + 1.7 * hidden, solid_capstyle="butt")
         if below:
             next(names for _, names in ends if below[0] + 1 in names).append(neuron + 1)
         else:
             ends.append((float(values[-1]), [neuron + 1]))
     axes.set_xlim(0, steps[-1])
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.margins(y=0.08)
     axes.set_xlabel("step", fontsize=TEXT, labelpad=1)
     _names_at_ends(axes, float(steps[-1]), ends)
+
+
+def parted(heights: Sequence[float], apart: float) -> list[float]:
+    """Ascending heights moved as little as parts neighbours by ``apart``, each group evenly."""
+    groups: list[tuple[float, int]] = []
+    for height in heights:
+        middle, count = height, 1
+        while groups and middle - groups[-1][0] < apart * (count + groups[-1][1]) / 2:
+            other, more = groups.pop()
+            middle = (middle * count + other * more) / (count + more)
+            count += more
+        groups.append((middle, count))
+    return [
+        middle + (at - (count - 1) / 2) * apart for middle, count in groups for at in range(count)
+    ]
 
 
 def _names_at_ends(axes: Axes, x: float, ends: list[tuple[float, list[int]]]) -> None:
     """The neurons' numbers right of their lines, pushed apart where those end close together."""
     low, high = axes.get_ylim()
     apart = (high - low) * 0.085
-    heights: list[float] = []
-    for value, names in sorted(ends, key=lambda each: each[0]):
-        y = max(value, heights[-1] + apart) if heights else value
-        heights.append(y)
+    ends = sorted(ends, key=lambda each: each[0])
+    for y, (_, names) in zip(parted([value for value, _ in ends], apart), ends, strict=True):
         words = str(names[0]) if len(names) == 1 else f"{names[0]}–{names[-1]}"
         color = SERIES[(names[-1] - 1) % len(SERIES)] if len(names) == 1 else INK
         axes.annotate(

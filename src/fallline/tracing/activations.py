@@ -111,7 +111,7 @@ _PLAIN: dict[str, Activation] = {
             "1 if z >= 0 else 0",
             lambda z: np.where(z >= 0, 1.0, 0.0),
             lambda z, g: np.zeros_like(z),
-            lambda z: f"{written(z)} {'>=' if z >= 0 else '<'} 0",
+            lambda z: "z >= 0: 1" if z >= 0 else "z < 0: 0",
             lambda z, g: "flat: 0",
             kink=True,
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -179,14 +179,18 @@ def drawn(
     for number, (inputs, neurons) in enumerate(itertools.pairwise(sizes), start=1):
         bound = np.sqrt(6 / (inputs + neurons))
         weights = np.round(random.uniform(-bound, bound, (neurons, inputs)), 2)
-        layers.append(
-            Layer(
-                weights,
-                np.zeros(neurons) if bias else None,
-                output if number == len(sizes) - 1 else hidden,
-            )
-        )
-    return Network(tuple(layers), **of_network)
+        layers.append(Layer(weights, None, output if number == len(sizes) - 1 else hidden))
+    made = Network(tuple(layers), **of_network)
+    return with_biases(made) if bias else made
+
+
+def with_biases(network: Network) -> Network:
+    """The network with a bias of 0 for every neuron that has none."""
+    layers = [
+        layer if layer.bias is not None else replace(layer, bias=np.zeros(layer.neurons))
+        for layer in network.layers
+    ]
+    return replace(network, layers=tuple(layers))
 
 
 def check_sizes(sizes: Sequence[int]) -> None:

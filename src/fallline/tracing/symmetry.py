@@ -113,7 +113,7 @@ class Symmetry:
             f"loss {equal.losses[0]:.4f} -> {equal.losses[-1]:.4f}, "
             f"{equal.right} of 4 points right.",
             f"Random weights: {random.distinct(0)} different neurons "
-            f"(the two most alike differ by {smallest:.2g}); "
+            f"(the two most alike differ by {smallest:.2g} in a weight); "
             f"loss {random.losses[0]:.4f} -> {random.losses[-1]:.4f}, "
             f"{random.right} of 4 points right.",
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,13 +35,20 @@ class Row:
     formula: str
     value: float
 
+    @property
+    def equation(self) -> str:
+        """The formula with its result; alone where it says or is the result."""
+        result = written(self.value)
+        said = ":" in self.formula or self.formula == result
+        return self.formula if said else f"{self.formula} = {result}"
+
 
 def table(trace: Trace, step: int | None = None) -> pd.DataFrame:
     """All rows of a trace, or of one of its steps."""
     import pandas as pd
 
     held = [
-        (number, *astuple(row))
+        (number, *astuple(replace(row, formula=row.equation)))
         for number, each in enumerate(trace.steps, start=1)
         if step in (None, number)
         for row in rows(each, trace.learning_rate)
