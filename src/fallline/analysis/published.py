@@ -12,6 +12,7 @@ from fallline.analysis.comparison import compare_to_best
 from fallline.analysis.series import higher_is_better, modes_of, of_setting, title_of, values
 from fallline.analysis.statistics import (
     LEVEL,
+    Interval,
     PairedTest,
     holm,
     paired_test,
