@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import lax
 
@@ -26,22 +27,16 @@ from fallline.optimizers.wrapping import Inner
 
 
 def _random(key: jax.Array, like: Masks) -> Masks:
-    """Scores that are drawn: 31 bits each."""
-    keys = jax.random.split(key, len(like))
-    return [
-        jax.random.bits(own, each.shape, jnp.uint32) >> 1
-        for own, each in zip(keys, like, strict=True)
-    ]
+    """Scores that are drawn, 31 bits each: at once, since every draw costs time to compile."""
+    until = np.cumsum([each.size for each in like])
+    drawn = jax.random.bits(key, (int(until[-1]),), jnp.uint32) >> 1
+    parts = jnp.split(drawn, until[:-1])
+    return [part.reshape(each.shape) for part, each in zip(parts, like, strict=True)]
 
 
 def _among(scores: Masks, candidates: Masks) -> Masks:
     """Scores with those that are no candidates last."""
     return [jnp.where(c, s + 1, 0) for s, c in zip(scores, candidates, strict=True)]
-
-
-def _largest_each(scores: Masks, counts: jax.Array) -> Masks:
-    """Of every array by itself its ``counts`` largest."""
-    return [selection.largest([own], count)[0] for own, count in zip(scores, counts, strict=True)]
 
 
 def _counted(masks: Masks) -> jax.Array:
@@ -59,14 +54,14 @@ def reallocated(
     sizes = _among([selection.magnitudes(v) for v in values], active)
     if layers == "kept":
         dropped = jnp.floor(share * counts).astype(jnp.int32)
-        kept = _largest_each(sizes, counts - dropped)
+        kept = selection.largest(sizes, counts - dropped)
     else:
         number = jnp.floor(share * jnp.sum(counts)).astype(jnp.int32)
         kept = selection.largest(sizes, jnp.sum(counts) - number)
         left = _counted(kept)
         room = jnp.asarray([v.size for v in values], jnp.int32) - left
         dropped = grown_per_layer(number, left, room)
-    grown = _largest_each(_among(scores, [~each for each in kept]), dropped)
+    grown = selection.largest(_among(scores, [~each for each in kept]), dropped)
     return [one | other for one, other in zip(kept, grown, strict=True)]
 
 
@@ -102,7 +97,7 @@ def sparse(
 
     def drawn(key: jax.Array, given: Masks) -> Masks:
         counts = layer_counts([each.shape for each in given], density, densities)
-        return _largest_each(_random(key, given), counts)
+        return selection.largest(_random(key, given), counts)
 
     def init(params: optax.Params) -> SparseState:
         every = [jnp.ones(each.shape, bool) for each in weights(params)]
@@ -124,9 +119,10 @@ def sparse(
         given = weights(params)
 
         def replaced() -> Masks:
-            scores = _random(own, given)
             if growth == "gradient":
                 scores = [selection.magnitudes(each) for each in weights(grads)]
+            else:
+                scores = _random(own, given)
             fading = (1 + jnp.cos(jnp.pi * part)) / 2 if share_over_time == "cosine" else 1
             return reallocated(state.active, given, scores, share * fading, layers)
 

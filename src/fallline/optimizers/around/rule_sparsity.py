@@ -94,24 +94,13 @@ def prune(
         part = jnp.where(over >= end, 1, jnp.clip((over - begin) / length, 0, 1))
         return jnp.floor(times * part)
 
-    def bars(left: Masks, count: jax.Array) -> tuple[Any, jax.Array]:
+    def pruning(scores: Masks, count: jax.Array) -> tuple[selection.Bar, jax.Array]:
         """What weights must reach after pruning number ``count``, and how many then are gone."""
         sparsity = (1 - density) * (1 - (1 - count / times) ** 3)
-        scores = [selection.magnitudes(each) for each in left]
-        groups = [scores] if scope == "global" else [[each] for each in scores]
-        found, gone = [], jnp.zeros((), jnp.int32)
-        for group in groups:
-            size = sum(each.size for each in group)
-            out = jnp.round(sparsity * size).astype(jnp.int32)
-            found.append(selection.bar(group, size - out))
-            gone += out
-        return found, gone
-
-    def passing(left: Masks, found: Any) -> Masks:
-        scores = [selection.magnitudes(each) for each in left]
-        if scope == "global":
-            return selection.passing(scores, found[0])
-        return [selection.passing([each], own)[0] for each, own in zip(scores, found, strict=True)]
+        sizes = np.array([each.size for each in scores])
+        size = jnp.asarray(sizes if scope == "array" else sizes.sum(), jnp.int32)
+        out = jnp.round(sparsity * size).astype(jnp.int32)
+        return selection.bar(scores, size - out), jnp.sum(out, dtype=jnp.int32)
 
     def init(params: optax.Params) -> PruningState:
         none = jnp.zeros((), jnp.int32)
@@ -135,13 +124,13 @@ def prune(
         pruned = state.pruned
         if moved:
             scores = [selection.magnitudes(each) for each in moved]
-            groups = 1 if scope == "global" else len(scores)
-            found, pruned = lax.cond(
+            shape = (len(scores),) if scope == "array" else ()
+            least, pruned = lax.cond(
                 due,
-                lambda: bars(moved, count),
-                lambda: ([selection.lowest(scores)] * groups, state.pruned),
+                lambda: pruning(scores, count),
+                lambda: (selection.lowest(scores, shape), state.pruned),
             )
-            updates = with_masks(step_or_out, updates, passing(moved, found), params)
+            updates = with_masks(step_or_out, updates, selection.passing(scores, least), params)
         return updates, PruningState(state.steps + 1, pruned, held)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -19,7 +19,8 @@ Scores = Sequence[jax.Array]
 class Bar(NamedTuple):
     """What an element must reach: a score and, where the score is equal, a place.
 
-    Places count from the last element (1) of the last array to the first one of the first.
+    Places count down to 1, which the last element has. Both are scalars, for all arrays together,
+    or of shape ``(arrays,)``, for each array by itself.
     """
 
     score: jax.Array
@@ -32,38 +33,47 @@ def magnitudes(array: jax.Array) -> jax.Array:
     return lax.bitcast_convert_type(jnp.abs(array), jnp.dtype(f"uint{width}"))
 
 
-def lowest(scores: Scores) -> Bar:
-    """The bar that every element passes."""
-    return Bar(jnp.zeros((), scores[0].dtype), jnp.zeros((), jnp.uint32))
+def lowest(scores: Scores, shape: tuple[int, ...]) -> Bar:
+    """The bar that every element passes; its shape is that of the counts."""
+    return Bar(jnp.zeros(shape, scores[0].dtype), jnp.zeros(shape, jnp.uint32))
 
 
 def bar(scores: Scores, count: jax.Array) -> Bar:
-    """The bar that ``count`` (int32) elements pass; of equal ones the first in order."""
+    """The bar that ``count`` elements pass, int32; of equal ones the first in order.
+
+    A scalar: so many of all arrays together. Shape ``(arrays,)``: so many of each.
+    """
     score = _threshold(scores, count)
-    missing = count - _sum([each > score for each in scores])
+    each = _of_each(scores, score)
+    above = [one > least for one, least in zip(scores, each, strict=True)]
     tied = [
-        jnp.where(each == score, place, 0)
-        for each, place in zip(scores, _places(scores), strict=True)
+        jnp.where(one == least, place, 0)
+        for one, least, place in zip(scores, each, _places(scores), strict=True)
     ]
-    return Bar(score, _threshold(tied, missing))
+    return Bar(score, _threshold(tied, count - _sums(above, count.shape)))
 
 
 def passing(scores: Scores, least: Bar) -> list[jax.Array]:
     """For every array, which of its elements pass the bar."""
+    bars = zip(_of_each(scores, least.score), _of_each(scores, least.place), strict=True)
     return [
-        (each > least.score) | ((each == least.score) & (place >= least.place))
-        for each, place in zip(scores, _places(scores), strict=True)
+        (one > score) | ((one == score) & (place >= last))
+        for one, place, (score, last) in zip(scores, _places(scores), bars, strict=True)
     ]
 
 
 def largest(scores: Scores, count: jax.Array) -> list[jax.Array]:
-    """For every array, which of its elements are among the ``count`` largest of them all."""
+    """For every array, which of its elements are among the ``count`` largest: see :func:`bar`."""
     return passing(scores, bar(scores, count))
 
 
-def _sum(masks: Sequence[jax.Array]) -> jax.Array:
-    zero = jnp.zeros((), jnp.int32)
-    return sum((jnp.sum(mask, dtype=jnp.int32) for mask in masks), zero)
+def _of_each(scores: Scores, number: jax.Array) -> list[jax.Array]:
+    return [number[i] if number.ndim else number for i in range(len(scores))]
+
+
+def _sums(masks: Sequence[jax.Array], shape: tuple[int, ...]) -> jax.Array:
+    of_each = jnp.stack([jnp.sum(mask, dtype=jnp.int32) for mask in masks])
+    return of_each if shape else jnp.sum(of_each, dtype=jnp.int32)
 
 
 def _places(scores: Scores) -> list[jax.Array]:
@@ -83,7 +93,8 @@ def _threshold(scores: Scores, count: jax.Array) -> jax.Array:
 
     def with_bit(number: jax.Array, found: jax.Array) -> jax.Array:
         bit = jnp.asarray(1, dtype) << (bits - 1 - number).astype(dtype)
-        enough = _sum([each >= found | bit for each in scores]) >= count
-        return jnp.where(enough, found | bit, found)
+        probes = _of_each(scores, found | bit)
+        reached = [one >= probe for one, probe in zip(scores, probes, strict=True)]
+        return jnp.where(_sums(reached, count.shape) >= count, found | bit, found)
 
-    return lax.fori_loop(0, bits, with_bit, jnp.zeros((), dtype))
+    return lax.fori_loop(0, bits, with_bit, jnp.zeros(count.shape, dtype))
