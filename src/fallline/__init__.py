@@ -16,6 +16,7 @@ _HOMES = {
     "train": "fallline.api",
     "evaluate": "fallline.api",
     "report_training": "fallline.portrait",
+    "trace": "fallline.tracing",
     "open_study": "fallline.results",
     "Study": "fallline.results",
 }
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from fallline.portrait import report_training
     from fallline.results import Study, open_study
     from fallline.task import Task
+    from fallline.tracing import trace
 
 
 def __getattr__(name: str) -> Any:
