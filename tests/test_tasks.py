@@ -581,3 +581,23 @@ def test_a_tasks_own_data_takes_no_target() -> None:
 def test_a_table_that_is_not_there_is_named() -> None:
     with pytest.raises(DataError, match=r"nothing\.csv"):
         tasks.resolve("nothing.csv", target="quality")
+
+
+def test_a_batch_is_a_number_or_all_examples() -> None:
+    task = tasks.get("digits-mlp")
+    assert task.with_budget(batch_size="all").batch_size == len(task.dataset.train)
+    assert [task.batch_of(given) for given in (None, 1, "64", " ALL ")] == [32, 1, 64, 1079]
+    for wrong in ("half", 0, "-3", 2.5, True):
+        with pytest.raises(InputError, match="batch_size must be a whole number") as caught:
+            task.with_budget(batch_size=wrong)
+    assert "'all' takes all training examples" in caught.value.hint
+
+
+def test_another_objective_keeps_the_rest() -> None:
+    task = tasks.get("digits-mlp")
+    other = task.with_objective(l2=0.01, frozen=["Dense_0"])
+    assert (other.l1, other.l2, other.frozen) == (0.0, 0.01, ("Dense_0",))
+    assert other.dataset is task.dataset
+    assert task.with_objective() is task
+    with pytest.raises(InputError, match="the loss 'mse' is for regression"):
+        task.with_objective(loss="mse")

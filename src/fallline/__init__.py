@@ -14,6 +14,8 @@ _HOMES = {
     "prepare": "fallline.engine.devices",
     "compare": "fallline.api",
     "train": "fallline.api",
+    "cross_validate": "fallline.api",
+    "load": "fallline.api",
     "evaluate": "fallline.api",
     "report_training": "fallline.portrait",
     "trace": "fallline.tracing",
@@ -28,7 +30,9 @@ __all__ = [
     "Task",
     "__version__",
     "compare",
+    "cross_validate",
     "evaluate",
+    "load",
     "open_study",
     "prepare",
     "report_training",
@@ -36,7 +40,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from fallline.api import compare, evaluate, train
+    from fallline.api import compare, cross_validate, evaluate, load, train
     from fallline.data.dataset import Dataset
     from fallline.engine.devices import prepare
     from fallline.planning.stopping import EarlyStopping

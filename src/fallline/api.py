@@ -1,4 +1,4 @@
-"""The public functions: compare optimizers, train once, evaluate weights."""
+"""The public functions: compare optimizers, train once or on folds, load and evaluate weights."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fallline.planning.config import DEFAULT_POINTS, StudyConfig, rates
 from fallline.records import stable_hash
 
 if TYPE_CHECKING:
+    from fallline.network import Network
     from fallline.planning.stopping import EarlyStopping
     from fallline.planning.studyfile import StudyFile
     from fallline.reproduction import Reproduction
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from fallline.study import Event
     from fallline.task import Task
     from fallline.training import Progress, Training
+    from fallline.validation import CrossValidation
+    from fallline.validation import Progress as FoldProgress
 
 STUDIES_FOLDER = "fallline-studies"
 TRAININGS_FOLDER = "fallline-trainings"
@@ -31,7 +34,7 @@ def compare(
     seeds: int | None = None,
     final_seeds: int | None = None,
     epochs: int | None = None,
-    batch_size: int | None = None,
+    batch_size: int | str | None = None,
     learning_rates: int | Iterable[float] = DEFAULT_POINTS,
     defaults: bool = False,
     target: str | None = None,
@@ -48,10 +51,11 @@ def compare(
     where the inference is wrong). ``optimizers``: names and groups (``"studies"``, ``"all"``).
 
     Every optimizer is trained at ``learning_rates`` (that many points around its default, or these
-    values) on ``seeds`` paired seeds (3); the best setting on validation data is trained again on
-    ``final_seeds`` fresh seeds (5) and measured on test data. ``defaults``: no search, every
-    optimizer at its own default learning rate, on ``seeds`` seeds. ``precision``: ``"float32"``, or
-    ``"bf16"`` for the operands of products alone, where the hardware is fast at it.
+    values) on ``seeds`` paired seeds (3), in steps of ``batch_size`` examples (or ``"all"``); the
+    best setting on validation data is trained again on ``final_seeds`` fresh seeds (5) and measured
+    on test data. ``defaults``: no search, every optimizer at its own default learning rate, on
+    ``seeds`` seeds. ``precision``: ``"float32"``, or ``"bf16"`` for the operands of products alone,
+    where the hardware is fast at it.
 
     The study is written to the folder ``out`` (by default one in ``fallline-studies/`` named after
     the task and what was asked); where that holds the same study already, it goes on with it.
@@ -68,7 +72,7 @@ def compare(
     config = StudyConfig(
         optimizers=names,
         epochs=made.epochs if epochs is None else epochs,
-        batch_size=made.batch_size if batch_size is None else batch_size,
+        batch_size=made.batch_of(batch_size),
         learning_rates=learning_rates
         if isinstance(learning_rates, int)
         else rates(tuple(learning_rates)),
@@ -117,10 +121,14 @@ def train(
     *,
     learning_rate: float | None = None,
     epochs: int | None = None,
-    batch_size: int | None = None,
+    batch_size: int | str | None = None,
     seed: int = 0,
     hyperparameters: Mapping[str, float] | None = None,
     options: Mapping[str, Any] | None = None,
+    loss: str | None = None,
+    l1: float | None = None,
+    l2: float | None = None,
+    frozen: Iterable[str] | None = None,
     early_stopping: EarlyStopping | None = None,
     initial_weights: Any = None,
     shuffle: bool = True,
@@ -133,7 +141,9 @@ def train(
     """Train ``task`` once and keep the weights.
 
     ``hyperparameters`` and ``options`` are those of the optimizer's sheet (``fallline optimizers
-    NAME``), ``learning_rate`` for short. ``early_stopping``: an
+    NAME``), ``learning_rate`` for short. ``batch_size`` is a number of examples, or ``"all"`` for
+    the whole training split. ``loss``, ``l1``, ``l2`` and ``frozen`` take the place of the task's
+    own: see :class:`fallline.Task`. ``early_stopping``: an
     :class:`fallline.planning.stopping.EarlyStopping`. ``initial_weights``: an earlier training, the
     path of a safetensors file, or named arrays. ``shuffle=False`` takes batches in the data's
     order. ``precision``: ``"float32"``, ``"float64"``, or ``"bf16"``
@@ -144,13 +154,11 @@ def train(
     prepare()
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
     made = made.with_budget(epochs=epochs, batch_size=batch_size)
-    settings = dict(hyperparameters or {})
-    if learning_rate is not None:
-        settings["learning_rate"] = learning_rate
+    made = made.with_objective(loss=loss, l1=l1, l2=l2, frozen=frozen)
     return training.train(
         made,
         optimizer,
-        hyperparameters=settings,
+        hyperparameters=_settings(hyperparameters, learning_rate),
         options=options,
         seed=seed,
         early_stopping=early_stopping,
@@ -161,20 +169,78 @@ def train(
     )
 
 
-def evaluate(
-    weights: Any,
-    task: str | Path | Task | None = None,
+def cross_validate(
+    task: str | Path | Task,
+    optimizer: str = "adam",
     *,
-    split: str = "test",
+    folds: int = 5,
+    seed: int = 0,
+    learning_rate: float | None = None,
+    epochs: int | None = None,
+    batch_size: int | str | None = None,
+    hyperparameters: Mapping[str, float] | None = None,
+    options: Mapping[str, Any] | None = None,
+    loss: str | None = None,
+    l1: float | None = None,
+    l2: float | None = None,
+    frozen: Iterable[str] | None = None,
+    early_stopping: EarlyStopping | None = None,
+    shuffle: bool = True,
+    precision: str = "float32",
+    predictions: bool = False,
     target: str | None = None,
     kind: str | None = None,
     data_dir: Path | str | None = None,
-) -> dict[str, float]:
-    """Loss and metric of stored ``weights`` on a split of ``task``.
+    progress: FoldProgress | None = None,
+) -> CrossValidation:
+    """How good is a setting on data that it was not trained on, by ``folds`` trainings?
 
-    ``weights``: the path of a safetensors file (or of the folder that ``fallline train`` wrote),
-    or whatever :func:`train` takes as initial weights. ``task`` may be left out for a file: it
-    names the built-in task that it was trained on.
+    Training and validation rows are pooled and divided into folds, with equal shares of every
+    class; each fold validates the training on the others. Test data is not touched and no weights
+    are kept. ``seed`` decides the division, the initial weights and the order. ``predictions``:
+    also what each row is predicted to be by the fold that held it out. The rest is that of
+    :func:`train`. Raises InputError for fewer than 2 folds, DataError for a class of fewer
+    examples than folds.
+    """
+    from fallline import tasks, validation
+
+    prepare()
+    made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
+    made = made.with_budget(epochs=epochs)
+    return validation.cross_validate(
+        made.with_objective(loss=loss, l1=l1, l2=l2, frozen=frozen),
+        optimizer,
+        folds=folds,
+        seed=seed,
+        batch_size=batch_size,
+        hyperparameters=_settings(hyperparameters, learning_rate),
+        options=options,
+        early_stopping=early_stopping,
+        shuffle=shuffle,
+        precision=precision,
+        predictions=predictions,
+        progress=progress,
+    )
+
+
+def _settings(
+    hyperparameters: Mapping[str, float] | None, learning_rate: float | None
+) -> dict[str, float]:
+    short = {} if learning_rate is None else {"learning_rate": learning_rate}
+    return {**(hyperparameters or {}), **short}
+
+
+def load(
+    weights: Any,
+    task: str | Path | Task | None = None,
+    *,
+    target: str | None = None,
+    kind: str | None = None,
+    data_dir: Path | str | None = None,
+) -> Network:
+    """The network of ``task`` with stored ``weights``: to predict with, to measure, to reset.
+
+    The arguments are those of :func:`evaluate`.
     """
     from fallline import network, tasks
     from fallline.adapters.pure import precision
@@ -201,7 +267,26 @@ def evaluate(
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
     made = made.with_precision(about.get("precision", made.precision))
     with precision(made.dtype):
-        return network.restored(made, weights).evaluate(split)
+        return network.restored(made, weights)
+
+
+def evaluate(
+    weights: Any,
+    task: str | Path | Task | None = None,
+    *,
+    split: str = "test",
+    target: str | None = None,
+    kind: str | None = None,
+    data_dir: Path | str | None = None,
+) -> dict[str, float]:
+    """Loss and metric of stored ``weights`` on a split of ``task``.
+
+    ``weights``: the path of a safetensors file (or of the folder that ``fallline train`` wrote),
+    or whatever :func:`train` takes as initial weights. ``task`` may be left out for a file: it
+    names the built-in task that it was trained on.
+    """
+    network = load(weights, task, target=target, kind=kind, data_dir=data_dir)
+    return network.evaluate(split)
 
 
 def run(

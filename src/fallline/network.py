@@ -15,8 +15,10 @@ from fallline.data.dataset import Split
 from fallline.data.streamed import Shards
 from fallline.engine.devices import Devices, prepare
 from fallline.engine.evaluation import Evaluation, predict
+from fallline.engine.feeding import Seeds
 from fallline.engine.program import Program
 from fallline.errors import DataError, InputError, unknown
+from fallline.planning.config import whole_number
 from fallline.store import weights
 from fallline.task import Task
 
@@ -38,6 +40,14 @@ class Network:
     def nonzero(self) -> int:
         """How many of its parameters are not zero."""
         return sum(int(np.count_nonzero(array)) for array in self.weights.values())
+
+    def reset(self, seed: int = 0) -> Network:
+        """The same network with the weights that a training with ``seed`` begins with."""
+        whole_number("seed", seed, least=0)
+        with precision(self.task.dtype):
+            initial = Seeds(self.task.name, (seed,)).initial(self.task.pure)
+            params, state = jax.tree.map(lambda leaf: np.asarray(leaf[0]), initial)
+        return Network(self.task, params, state)
 
     def predict_proba(self, x: Any) -> np.ndarray:
         """Class probabilities for raw examples ``(n, ...)``: ``(n, classes)``."""

@@ -125,14 +125,18 @@ class Task:
         """Raw outputs that the network must give per example."""
         return 1 if self.loss_terms.single_logit else self.dataset.outputs
 
+    @property
+    def network(self) -> Any:
+        """The model that was given, or the MLP of a sensible size."""
+        if self.model is not None:
+            return self.model
+        columns = int(np.prod(self.dataset.input_shape))
+        return models.mlp_for_table(columns, self.outputs, len(self.dataset.train))
+
     @cached_property
     def pure(self) -> PureModel:
         """The model in its pure form, checked against the data."""
-        model = self.model
-        if model is None:
-            columns = int(np.prod(self.dataset.input_shape))
-            model = models.mlp_for_table(columns, self.outputs, len(self.dataset.train))
-        pure = to_pure(model, self.dataset.input_shape, self.dtype, self.frozen)
+        pure = to_pure(self.network, self.dataset.input_shape, self.dtype, self.frozen)
         example = jax.ShapeDtypeStruct((2, *self.dataset.input_shape), self.dtype)
         params, state = jax.eval_shape(pure.init, jax.random.key(0))
         given = jax.eval_shape(

@@ -82,6 +82,10 @@ class Training:
         """See :attr:`Network.weights`."""
         return self.network.weights
 
+    def reset(self, seed: int | None = None) -> Network:
+        """The network as it was before this training; with ``seed``, as before one of that seed."""
+        return self.network.reset(self.result.run.seed if seed is None else seed)
+
     def predict(self, x: Any) -> np.ndarray:
         """See :meth:`Network.predict`."""
         return self.network.predict(x)
