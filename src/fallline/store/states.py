@@ -32,11 +32,8 @@ def save(folder: Path, states: Iterable[RunState]) -> None:
         for state in states
         for name, array in state.arrays.items()
     }
-    about = {
-        "format": FORMAT,
-        "runs": json.dumps({state.run_id: state.identity for state in states}),
-        "checksum": _checksum(arrays),
-    }
+    runs = json.dumps({state.run_id: state.identity for state in states})
+    about = {"format": FORMAT, "runs": runs, "checksum": checksum(runs, arrays)}
     weights.save(folder / STATES_FILE, arrays, about)
 
 
@@ -69,7 +66,7 @@ def _identities(about: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> d
     """The identity of every run's state, from a file that is whole."""
     if about.get("format") != FORMAT:
         raise ValueError(f"its format is {about.get('format')!r}, not {FORMAT!r}")
-    if about.get("checksum") != _checksum(arrays):
+    if about["checksum"] != checksum(about["runs"], arrays):
         raise ValueError("its checksum is wrong: it was changed or damaged")
     identities = json.loads(about["runs"])
     named = {name.partition("/")[0] for name in arrays}
@@ -78,8 +75,9 @@ def _identities(about: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> d
     return {run_id: str(identity) for run_id, identity in identities.items()}
 
 
-def _checksum(arrays: Mapping[str, np.ndarray]) -> str:
-    found = hashlib.blake2b(digest_size=16)
+def checksum(runs: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Of everything that the file holds: ``runs`` as it is written there, and the arrays."""
+    found = hashlib.blake2b(runs.encode(), digest_size=16)
     for name in sorted(arrays):
         array = arrays[name]
         found.update(f"{name} {array.dtype.str} {array.shape} ".encode())
