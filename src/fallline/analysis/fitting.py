@@ -13,8 +13,11 @@ import numpy as np
 
 RISE = 0.05
 """Share of the lowest validation loss by which the last ones must lie above it."""
-NOISE = 4.0
-"""Times the epoch-to-epoch noise that a rise or a fall must exceed to count."""
+NOISE = 6.0
+"""Times the epoch-to-epoch noise that a rise or a fall must exceed: the lowest of many noisy losses
+lies two to three deviations below their level by itself."""
+LEAST = 10
+"""Epochs from which on the noise can be told from the course."""
 AFTER = 2
 """Epochs after the lowest validation loss that make a course: one alone may be chance."""
 LAST = 3
@@ -40,7 +43,7 @@ class Fit(enum.StrEnum):
     WIDE_GAP = "wide gap"
     UNSTABLE = "unstable"
     DIVERGED = "diverged"
-    UNKNOWN = "cannot be told"
+    UNKNOWN = "fit cannot be told"
 
 
 RULE = (
@@ -58,7 +61,7 @@ RULE = (
     f"the validation error is more than {TIMES:g} times the training error. "
     "Good fit: none of these. Diverged: a loss is not finite. The noise is the robust standard "
     "deviation of the second differences of the second half of the losses, divided by the square "
-    "root of 6; with fewer than 6 epochs it is not known and taken to be 0."
+    f"root of 6; with fewer than {LEAST} epochs it cannot be told and is taken to be 0."
 ).replace("%", " %")
 """The rule by which `diagnose` decides, for readers."""
 
@@ -138,11 +141,12 @@ def noise(losses: np.ndarray) -> float:
 
     ``losses``: ``(epochs,)``, finite. Second differences cancel a straight course, and those of
     independent noise have the square root of 6 times its deviation; their median is robust to
-    single jumps. Over the second half of the epochs, where the course is flat; 0 with fewer than 6.
+    single jumps. Over the second half of the epochs, where the course is flat; 0 with fewer
+    than `LEAST`.
     """
-    if len(losses) < 6:
+    if len(losses) < LEAST:
         return 0.0
-    late = losses[min(len(losses) // 2, len(losses) - 5) :]
+    late = losses[min(len(losses) // 2, len(losses) - 7) :]
     return float(1.4826 * np.median(np.abs(np.diff(late, 2))) / math.sqrt(6))
 
 

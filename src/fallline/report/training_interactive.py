@@ -10,9 +10,12 @@ import numpy as np
 
 from fallline.report import formats, interactive
 from fallline.report import training_figures as figures
+from fallline.report.figures import Chart
+from fallline.report.formats import MetricFormat
 from fallline.report.training_portrait import Portrait
 
 _FEW = 30
+_LEAST_TICKS = 4
 _DIGITS = 6
 
 
@@ -20,7 +23,7 @@ def charts(portrait: Portrait) -> list[dict[str, Any]]:
     """``{"key", "data", "layout"}`` of every chart; ``meta.role`` of a trace tells its colour."""
     form = figures.form_of(portrait)
     mark = _mark(portrait)
-    found = [_lines(interactive.figure(c, form)) for c in figures.history_charts(portrait)]
+    found = [_lines(drawn(chart, form)) for chart in figures.history_charts(portrait)]
     found += [_gap(portrait, name, values) for name, values in figures.gap_series(portrait)]
     for chart in found:
         chart["layout"] |= {"shapes": mark}
@@ -29,6 +32,29 @@ def charts(portrait: Portrait) -> list[dict[str, Any]]:
             trace["mode"] = "lines+markers" if portrait.epochs <= _FEW else "lines"
     given = figures.residuals(portrait)
     return found if given is None else [*found, _scatter(given), _histogram(given)]
+
+
+def drawn(chart: Chart, form: MetricFormat) -> dict[str, Any]:
+    """The Plotly figure of a chart, with more ticks where it is so narrow that few are round."""
+    made = interactive.figure(chart, form)
+    axis, places = chart.axis, made["layout"]["yaxis"]
+    if len(places["tickvals"]) < _LEAST_TICKS:
+        ends = [10.0**end for end in places["range"]]
+        low, high = sorted(1.0 - end if axis.kind == "share" else end for end in ends)
+        ticks = _round_ticks(low, high)
+        share = axis.kind == "share"
+        places["tickvals"] = [round(1.0 - t, 9) if share else t for t in ticks]
+        places["ticktext"] = [f"{100 * t:g} %" if share else f"{t:g}" for t in ticks]
+    return made
+
+
+def _round_ticks(low: float, high: float) -> list[float]:
+    """Three to seven round numbers from ``low`` to ``high``, evenly spaced."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(size * power for size in (1, 2, 5, 10) if size * power >= rough)
+    first = math.ceil(low / step - 1e-9)
+    return [float(f"{at * step:.9g}") for at in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _lines(chart: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fallline.errors import unknown
-from fallline.report import interactive
 from fallline.report import training_classes as classes
 from fallline.report import training_figures as figures
+from fallline.report import training_interactive
 from fallline.report import training_network as drawn
 from fallline.report.training_portrait import Portrait
 
@@ -70,7 +70,7 @@ def history(portrait: Portrait) -> Figure:
     charts = figures.history_charts(portrait)
     figure, axes = _panels(len(charts), 4.6, 3.2)
     for axis, chart in zip(axes, charts, strict=True):
-        places = interactive.figure(chart, form)["layout"]["yaxis"]
+        places = training_interactive.drawn(chart, form)["layout"]["yaxis"]
         for series in chart.series:
             axis.plot(
                 series.x,
