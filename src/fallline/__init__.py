@@ -14,6 +14,8 @@ _HOMES = {
     "prepare": "fallline.engine.devices",
     "compare": "fallline.api",
     "train": "fallline.api",
+    "landscape": "fallline.landscapes.functions",
+    "walk": "fallline.landscapes.walking",
     "cross_validate": "fallline.api",
     "load": "fallline.api",
     "evaluate": "fallline.api",
@@ -32,11 +34,13 @@ __all__ = [
     "compare",
     "cross_validate",
     "evaluate",
+    "landscape",
     "load",
     "open_study",
     "prepare",
     "report_training",
     "train",
+    "walk",
 ]
 
 if TYPE_CHECKING:
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
     from fallline.engine.devices import prepare
     from fallline.planning.stopping import EarlyStopping
     from fallline.portrait import report_training
+    from fallline.landscapes.functions import landscape
+    from fallline.landscapes.walking import walk
     from fallline.results import Study, open_study
     from fallline.task import Task
     from fallline.tracing import trace

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fallline import __version__
-from fallline.cli import catalogue, compare, doctor, series, trace, train
+from fallline.cli import catalogue, compare, doctor, landscape, series, trace, train
 from fallline.errors import FalllineError
 
 INTERRUPTED = 130
@@ -29,6 +29,7 @@ app.command("reproduce")(series.reproduce)
 app.command("train")(train.train)
 app.command("evaluate")(train.evaluate)
 app.command("trace")(trace.trace)
+app.command("landscape")(landscape.landscape)
 app.command("optimizers")(catalogue.optimizers)
 app.command("tasks")(catalogue.tasks)
 app.command("doctor")(doctor.doctor)
