@@ -141,12 +141,12 @@ class ConvNet(nn.Module):
             x = nn.Conv(features, (size, size), padding=self.padding, kernel_init=GLOROT)(x)
             x = _activated(self.activation, x)
             if self.batch_norm:
-                x = _batch_norm(train)(x)
+                x = batch_norm(train)(x)
             if pooled == [False]:
                 continue
             x = nn.max_pool(x, (2, 2), (2, 2))
             if self.batch_norm:
-                x = _batch_norm(train)(x)
+                x = batch_norm(train)(x)
             if self.pool_dropout:
                 x = nn.Dropout(self.pool_dropout, deterministic=not train)(x)
         return _Head(
@@ -174,14 +174,14 @@ class _Head(nn.Module):
         for width in self.hidden:
             x = _activated(self.activation, nn.Dense(width, kernel_init=GLOROT)(x))
             if self.batch_norm:
-                x = _batch_norm(train)(x)
+                x = batch_norm(train)(x)
             if self.dropout:
                 x = nn.Dropout(self.dropout, deterministic=not train)(x)
         return nn.Dense(self.outputs, kernel_init=GLOROT)(x)
 
 
-def _batch_norm(train: bool) -> nn.BatchNorm:
-    """Batch normalisation with the constants of Keras."""
+def batch_norm(train: bool) -> nn.BatchNorm:
+    """Batch normalisation as Keras does it: epsilon 1e-3, momentum 0.99, biased variances."""
     return nn.BatchNorm(use_running_average=not train, momentum=0.99, epsilon=1e-3)
 
 
