@@ -39,6 +39,7 @@ __all__ = [
     "open_study",
     "prepare",
     "report_training",
+    "trace",
     "train",
     "walk",
 ]
