@@ -47,6 +47,9 @@ NAMES = {
     "polyak_average",
     "cautious",
     "mechanic",
+    "prune",
+    "sparse",
+    "rounded",
 }
 
 
