@@ -268,6 +268,13 @@ class Task:
         given = {name: value for name, value in asked.items() if value is not None}
         return replace(self, data=self.dataset, **given) if given else self
 
+    def with_activation(self, name: str | None) -> Task:
+        """The same task, a built-in network with another activation; None: as it is."""
+        if name is None:
+            return self
+        network = models.changed(self.network, {"activation": name})
+        return replace(self, data=self.dataset, model=network)
+
     def require(self, *splits: str) -> None:
         """Raise unless the data has the ``splits`` (``"validation"``, ``"test"``)."""
         for split in splits:

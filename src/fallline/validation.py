@@ -116,6 +116,13 @@ class CrossValidation:
         return sum(fold.status is Status.DIVERGED for fold in self.folds)
 
 
+def require_folds(task: Task, folds: int) -> int:
+    """``folds`` if the task's training and validation rows can be divided into so many."""
+    count = whole_number("folds", folds, least=2)
+    fold_rows(_pooled_targets(task.dataset), count, classes=task.dataset.classes)
+    return count
+
+
 def fold_tasks(
     task: Task, folds: int, *, seed: int = 0, batch_size: int | str | None = None
 ) -> tuple[Task, ...]:

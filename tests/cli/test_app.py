@@ -97,6 +97,38 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_folds_end_with_a_table_and_an_interval_and_leave_nothing_behind(tmp_path: Path) -> None:
+    done = _run(
+        "train",
+        "digits-mlp",
+        *("--folds", "3", "--epochs", "2", "--freeze", "Dense_0", "--batch-size", "all"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if re.match(r" +[123] ", line)]
+    assert [(row[0], row[3]) for row in rows] == [("1", "2"), ("2", "2"), ("3", "2")]
+    accuracy = [float(row[-3]) for row in rows]
+    mean, half = map(
+        float, re.search(r"^validation accuracy: (\S+) % ± (\S+) ", done.stdout, re.M).groups()
+    )
+    deviation = (sum((each - mean) ** 2 for each in accuracy) / 2) ** 0.5
+    assert mean == pytest.approx(sum(accuracy) / 3, abs=0.1)
+    assert half == pytest.approx(4.302653 * deviation * (1 / 3 + 1 / 2) ** 0.5, abs=0.5)
+    assert re.search(r"^Dense_0 .* no$", done.stdout, re.M)
+    assert re.search(r"^not trainable +8,320$", done.stdout, re.M)
+    assert "No weights are kept" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_terms_of_the_loss_are_options(tmp_path: Path) -> None:
+    asked = ("--epochs", "1", "--batch-size", "all", "--optimizer", "sgd", "--out", "kept")
+    plain = _run("train", "digits-mlp", *asked, cwd=tmp_path)
+    given = ("--l1", "0.001", "--l2", "0.01", "--activation", "tanh")
+    other = _run("train", "digits-mlp", *asked, *given, cwd=tmp_path)
+    losses = [float(re.search(r"train loss (\S+)", done.stderr)[1]) for done in (plain, other)]
+    assert losses[1] > losses[0] + 1
+
+
 WRONG = {
     "unknown task": (("compare", "digit-mlp"), "unknown task 'digit-mlp'", "'digits-mlp'"),
     "unknown optimizer": (
@@ -154,6 +186,21 @@ WRONG = {
         ("train", "digits-mlp", "--set", "beta1=0.9"),
         "adam has no hyper-parameter 'beta1'",
         "'beta_1'",
+    ),
+    "unknown layer": (
+        ("train", "digits-mlp", "--freeze", "Dense0"),
+        "the network has no layer 'Dense0' to freeze",
+        "'Dense_0'",
+    ),
+    "folds of a few": (
+        ("train", "digits-mlp", "--folds", "500"),
+        "too few for 500 folds",
+        "at most",
+    ),
+    "weights of folds": (
+        ("train", "digits-mlp", "--folds", "3", "--out", "kept"),
+        "--out is for one training",
+        "without --folds",
     ),
     "no such weights": (("evaluate", "lost.safetensors"), "lost.safetensors", "fallline train"),
     "settings without code": (

@@ -25,7 +25,7 @@ def compare(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of every run; the task's own.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Examples per step; the task's own.")
+        str | None, typer.Option(help="Examples per step: a number, or all; the task's own.")
     ] = None,
     learning_rates: Annotated[
         str,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fallline.cli import folds as several
 from fallline.cli.settings import choices, numbers
 
 if TYPE_CHECKING:
-    from fallline.adapters import PureModel
+    from fallline.adapters import Layer, PureModel
     from fallline.task import Task
     from fallline.training import Training
 
@@ -21,6 +22,12 @@ TaskArgument = Annotated[str, typer.Argument(help="A built-in task, or the path 
 TargetOption = Annotated[str | None, typer.Option(help="The column of the CSV file to predict.")]
 KindOption = Annotated[
     str | None, typer.Option(help="Of a CSV file: classification or regression; inferred.")
+]
+BatchOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Examples per step: a number (1: stochastic), or all (full batch); the task's own."
+    ),
 ]
 DataDirOption = Annotated[
     str | None, typer.Option(help="Where the data sets are; also FALLLINE_DATA.")
@@ -42,8 +49,36 @@ def train(
         typer.Option(help="A form of the optimizer, NAME=VALUE, from its sheet; can be repeated."),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="The task's own if not given.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="The task's own if not given.")] = None,
+    batch_size: BatchOption = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            help="cross_entropy, sigmoid_cross_entropy, mse, mae, huber or huber(DELTA); "
+            "the task's own if not given."
+        ),
+    ] = None,
+    l1: Annotated[
+        float | None,
+        typer.Option(
+            help="Adds this times the sum of |w| over the weights, biases excluded, to the loss, "
+            "as trained and as reported."
+        ),
+    ] = None,
+    l2: Annotated[
+        float | None, typer.Option(help="The same with the sum of w squared (no half).")
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(help="Of the hidden layers; the network's own if not given.")
+    ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        typer.Option(help="A layer that is not trained, by its name in the summary; repeatable."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of initial weights and shuffling.")] = 0,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Cross-validate on so many folds instead; no weights are kept."),
+    ] = None,
     monitor: Annotated[
         str | None,
         typer.Option(
@@ -79,26 +114,49 @@ def train(
         from fallline.report.training_static import require_format
 
         require_format(pictures)
+    if folds is not None:
+        several.only_for_one(initial_weights=initial_weights, out=out, pictures=pictures)
     settings = numbers(set_ or [])
     if learning_rate is not None:
         settings["learning_rate"] = learning_rate
     from fallline import api, optimizers, tasks
     from fallline.engine.devices import prepare
     from fallline.planning.stopping import EarlyStopping
+    from fallline.validation import require_folds
 
     prepare()
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
-    made = made.with_budget(epochs=epochs, batch_size=batch_size)
+    made = made.with_objective(loss=loss, l1=l1, l2=l2, frozen=freeze)
+    made = made.with_activation(activation).with_budget(epochs=epochs)
     stopping = None
     if monitor is not None:
         stopping = EarlyStopping(monitor, min_delta, patience)
     chosen = optimizers.get(optimizer)
     chosen.complete(settings)  # what is wrong is refused before anything is trained
     forms = chosen.options_for(settings, choices(option or [], chosen))
+    made.batch_of(batch_size)
+    if folds is not None:
+        require_folds(made, folds)
+    layers = summary(made.pure)
     if not quiet:
-        print(_heading(made))
-        print(summary(made.pure))
-        print()
+        print(f"{_heading(made)}\n{layers}\n")
+    if folds is not None:
+        crossed = api.cross_validate(
+            made,
+            optimizer,
+            folds=folds,
+            seed=seed,
+            batch_size=batch_size,
+            hyperparameters=settings,
+            options=forms,
+            early_stopping=stopping,
+            shuffle=shuffle,
+            precision=precision,
+            progress=None if quiet else several.line_printer(made, folds, _in_words),
+        )
+        several.show(crossed)
+        return
+    made = made.with_budget(batch_size=batch_size)
     training = api.train(
         made,
         optimizer,
@@ -152,12 +210,22 @@ def summary(model: PureModel) -> str:
             layer.kind,
             "—" if layer.output_shape is None else str(layer.output_shape),
             f"{layer.parameters:,}",
-            "yes" if layer.trainable else "no",
+            _trainable(layer),
         )
         for layer in model.layers
     ]
     rows.append(("total", "", "", f"{model.parameters:,}", ""))
+    if model.frozen:
+        trained = model.trainable_parameters
+        rows.append(("trainable", "", "", f"{trained:,}", ""))
+        rows.append(("not trainable", "", "", f"{model.parameters - trained:,}", ""))
     return plain_table(columns, rows)
+
+
+def _trainable(layer: Layer) -> str:
+    if not layer.frozen:
+        return "yes"
+    return f"{layer.parameters - layer.frozen:,} of them" if layer.trainable else "no"
 
 
 def _line_printer(task: Task) -> Callable[[int, Mapping[str, float]], None]:
