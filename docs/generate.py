@@ -16,6 +16,7 @@ from typing import Any
 
 import typer
 
+import formula_tables
 import optimizer_pages
 from fallline import tasks
 from fallline.cli.app import app
@@ -125,7 +126,15 @@ def tasks_page() -> str:
         "downloaded, with a checksum, only where none of them has them; `fallline doctor` says "
         "what is where. Any other data and networks: [your own](your-own.md)."
     )
-    return page("The tasks", about, *map(task_section, tasks.names()))
+    return page(
+        "The tasks",
+        about,
+        *map(task_section, tasks.names()),
+        formula_tables.changes_part(),
+        formula_tables.activations_part(),
+        formula_tables.losses_part(),
+        formula_tables.huber_part(),
+    )
 
 
 def task_section(name: str) -> str:

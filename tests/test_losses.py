@@ -39,7 +39,50 @@ def test_sigmoid_cross_entropy_is_scikit_learns() -> None:
     assert float(ours.mean()) == pytest.approx(theirs, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "sigmoid_cross_entropy"])
+def test_one_vs_rest_is_scikit_learns_class_by_class() -> None:
+    ours = losses.get("one_vs_rest_cross_entropy").per_example(
+        jnp.asarray(LOGITS), jnp.asarray(CLASSES)
+    )
+    theirs = [
+        sklearn.metrics.log_loss(k == CLASSES, scipy.special.expit(LOGITS[:, k])) for k in range(4)
+    ]
+    assert ours.shape == (20,)
+    assert float(ours.mean()) == pytest.approx(np.mean(theirs), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "slope"),
+    [
+        # By the closed forms, for z = (1, -2, 0.5) and the class 0, or the target 2.5.
+        ("cross_entropy", scipy.special.softmax([1, -2, 0.5]) - [1, 0, 0]),
+        ("one_vs_rest_cross_entropy", (scipy.special.expit([1, -2, 0.5]) - [1, 0, 0]) / 3),
+        ("sigmoid_cross_entropy", [scipy.special.expit(1) - 0]),
+        ("mse", [2 * (1 - 2.5)]),
+        ("mae", [-1]),
+        ("huber", [-1]),
+        ("huber(1.5)", [-1.5]),
+        ("huber(2.0)", [-1.5]),
+    ],
+)
+def test_gradients_by_their_closed_forms(name: str, slope) -> None:
+    outputs = jnp.asarray([[1.0, -2.0, 0.5]])[:, : len(slope)]
+    kind = losses.get(name).kind
+    target = jnp.asarray([0 if kind == "classification" else 2.5])
+    gradient = jax.grad(lambda z: losses.get(name).per_example(z, target).sum())(outputs)
+    np.testing.assert_allclose(gradient[0], slope, rtol=1e-12)
+
+
+def test_delta_leads_huber_from_the_absolute_error_to_half_the_squared_one() -> None:
+    r, zero = jnp.asarray([[-3.0], [0.2], [8.0]]), jnp.zeros(3)
+    small, large = (losses.get(f"huber({delta})").per_example(r, zero) for delta in (1e-6, 100))
+    np.testing.assert_allclose(small / 1e-6, jnp.abs(r[:, 0]), rtol=1e-5)
+    np.testing.assert_allclose(large, r[:, 0] ** 2 / 2)
+
+
+CROSS_ENTROPIES = ["cross_entropy", "sigmoid_cross_entropy", "one_vs_rest_cross_entropy"]
+
+
+@pytest.mark.parametrize("name", CROSS_ENTROPIES)
 def test_cross_entropies_are_finite_far_out(name: str) -> None:
     far = jnp.asarray([[1e4, -1e4], [-1e4, 1e4]])[:, : 1 if name.startswith("sig") else 2]
     loss = losses.get(name).per_example

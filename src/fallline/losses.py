@@ -43,6 +43,15 @@ def sigmoid_cross_entropy(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     return jnp.mean(jax.nn.softplus(outputs) - goal * outputs, axis=1)
 
 
+def one_vs_rest_cross_entropy(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    """Mean over classes of log(1 + exp(-s z)), s = +1 for the example's class, else -1.
+
+    Each output is a sigmoid's logit, and each class a question of its own; targets are class
+    indices, shape ``(batch,)``.
+    """
+    return sigmoid_cross_entropy(outputs, jax.nn.one_hot(targets, outputs.shape[1]))
+
+
 def squared_error(outputs: jax.Array, targets: jax.Array) -> jax.Array:
     """Mean over outputs of (output - target)^2; no factor of one half."""
     return jnp.mean(jnp.square(outputs - _like(outputs, targets)), axis=1)
@@ -89,6 +98,12 @@ _LOSSES: dict[str, Loss] = {
             "log(1 + exp(z)) - y z",
             sigmoid_cross_entropy,
             single_logit=True,
+        ),
+        Loss(
+            "one_vs_rest_cross_entropy",
+            "classification",
+            "mean_k log(1 + exp(z_k)) - [k = y] z_k",
+            one_vs_rest_cross_entropy,
         ),
         Loss("mse", "regression", "(z - y)^2", squared_error),
         Loss("mae", "regression", "|z - y|", absolute_error),
