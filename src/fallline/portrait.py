@@ -12,6 +12,7 @@ import numpy as np
 from fallline.data.dataset import Split
 from fallline.data.streamed import Shards
 from fallline.errors import StudyError
+from fallline.network import Network
 from fallline.report import training_page, training_static
 from fallline.report.training_portrait import (
     EXAMPLES,
@@ -83,12 +84,12 @@ def portrait(training: Training) -> Portrait:
         features=data.features,
         input_shape=tuple(data.input_shape),
         examples=_examples(data.train),
-        predictions=_predictions(training) if finite else None,
+        predictions=predictions(training.network) if finite else None,
         blocks=tuple(
             Block(each.name, each.kind, each.output_shape, each.parameters, each.trainable)
             for each in task.pure.layers
         ),
-        first_weights=_first_weights(training) if finite else None,
+        first_weights=first_weights(training.network) if finite else None,
         diverged=result.diverged_step >= 0,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="minutes"),
         versions=tuple((name, importlib.metadata.version(name)) for name in ("fallline", "jax")),
@@ -126,9 +127,9 @@ def _taken(x: np.ndarray | Shards, rows: np.ndarray) -> np.ndarray:
     return np.asarray(x.take(rows) if isinstance(x, Shards) else x[rows])
 
 
-def _predictions(training: Training) -> Predictions:
-    """Of the test split, or of the next best that there is."""
-    data = training.task.dataset
+def predictions(network: Network) -> Predictions:
+    """What the network says of the test split, or of the next best that there is."""
+    data = network.task.dataset
     name = "test" if data.test else "validation" if data.validation else "train"
     split: Any = getattr(data, name)
     rows = spread(len(split), MOST_PREDICTED)
@@ -137,12 +138,12 @@ def _predictions(training: Training) -> Predictions:
     shown, surest = spread(len(rows), EXAMPLES), np.zeros(0, int)
     probabilities = None
     if data.kind == "classification":
-        probabilities = training.predict_proba(x)
+        probabilities = network.predict_proba(x)
         predicted = probabilities.argmax(axis=1)
         wrong = np.flatnonzero(predicted != actual)
         surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:10]
     else:
-        predicted = training.predict(x)
+        predicted = network.predict(x)
     return Predictions(
         split=name,
         of=len(split),
@@ -156,10 +157,10 @@ def _predictions(training: Training) -> Predictions:
     )
 
 
-def _first_weights(training: Training) -> FirstWeights | None:
+def first_weights(network: Network) -> FirstWeights | None:
     """The first layer's array of two axes or more, unit by unit; None where there is none."""
-    arrays, shape = training.weights, tuple(training.task.dataset.input_shape)
-    for block in training.task.pure.layers:
+    arrays, shape = network.weights, tuple(network.task.dataset.input_shape)
+    for block in network.task.pure.layers:
         prefix = block.name.replace(".", "/") + "/"
         own = [array for name, array in arrays.items() if f"{name.rpartition('/')[0]}/" == prefix]
         found = next((array for array in own if array.ndim >= 2), None)

@@ -234,14 +234,18 @@ def residuals(portrait: Portrait) -> Residuals | None:
     actual = np.ravel(held.actual).astype(float)
     predicted = np.ravel(held.predicted).astype(float)
     errors = predicted - actual
-    counts, edges = np.histogram(errors, bins=min(40, max(5, math.isqrt(len(errors)))))
+    middle, reach = float(errors.mean()), float(np.ptp(errors))
+    level = 1e-6 * max(float(np.abs(actual).max()), 1e-12)
+    between = None if reach > level else (middle - 50 * level, middle + 50 * level)
+    bins = min(40, max(5, math.isqrt(len(errors))))
+    counts, edges = np.histogram(errors, bins=bins, range=between)
     drawn = spread(len(errors), MOST_POINTS)
     return Residuals(
         actual=actual[drawn],
         predicted=predicted[drawn],
         edges=edges,
         counts=counts,
-        mean=float(errors.mean()),
+        mean=middle,
         deviation=float(errors.std()),
         rmse=float(np.sqrt(np.mean(np.square(errors)))),
         left_out=len(errors) - len(drawn),

@@ -38,11 +38,14 @@ def drawn(chart: Chart, form: MetricFormat) -> dict[str, Any]:
     """The Plotly figure of a chart, with more ticks where it is so narrow that few are round."""
     made = interactive.figure(chart, form)
     axis, places = chart.axis, made["layout"]["yaxis"]
-    if len(places["tickvals"]) < _LEAST_TICKS:
-        ends = [10.0**end for end in places["range"]]
+    ends = [10.0**end for end in places["range"]]
+    pairs = zip(places["tickvals"], places["ticktext"], strict=True)
+    inside = [(at, text) for at, text in pairs if min(ends) <= at <= max(ends)]
+    places["tickvals"], places["ticktext"] = [at for at, _ in inside], [text for _, text in inside]
+    if len(inside) < _LEAST_TICKS:
         low, high = sorted(1.0 - end if axis.kind == "share" else end for end in ends)
-        ticks = _round_ticks(low, high)
         share = axis.kind == "share"
+        ticks = [tick for tick in _round_ticks(low, high) if not (share and tick >= 1.0)]
         places["tickvals"] = [round(1.0 - t, 9) if share else t for t in ticks]
         places["ticktext"] = [f"{100 * t:g} %" if share else f"{t:g}" for t in ticks]
     return made

@@ -86,7 +86,8 @@ def history(portrait: Portrait) -> Figure:
         axis.minorticks_off()
         axis.set_yticks(places["tickvals"], places["ticktext"])
         _epochs(axis, portrait, chart.title)
-    axes[0].legend(frameon=False)
+    if charts[0].series:
+        axes[0].legend(frameon=False)
     return figure
 
 
@@ -343,7 +344,7 @@ def _table(
 def _epochs(axis: Axes, portrait: Portrait, title: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axis.set(xlabel="epoch", title=title, xlim=(0.5, portrait.epochs + 0.5))
+    axis.set(xlabel="epoch", title=title, xlim=(0.5, max(portrait.epochs, 1) + 0.5))
     axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.grid(axis="y", color="#ecedea")
     axis.set_axisbelow(True)
