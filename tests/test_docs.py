@@ -29,7 +29,8 @@ DOCS = ROOT / "docs"
 GENERATED = {DOCS / "cli.md", DOCS / "tasks.md", *(DOCS / "optimizers").glob("*.md")}
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 WRITTEN = [
-    DOCS / f"{name}.md" for name in ("index", "compare", "your-own", "train", "study-folder")
+    DOCS / f"{name}.md"
+    for name in ("index", "compare", "your-own", "train", "trace", "study-folder")
 ]
 OPTIONAL = ("duckdb",)
 """Packages that a page shows and fallline does not need: their blocks run where they are there."""

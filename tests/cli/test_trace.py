@@ -168,3 +168,16 @@ def test_wrong_input_ends_with_two_and_a_hint(
     assert message in err
     assert hint in err
     assert "Traceback" not in err
+
+
+def test_the_page_shows_what_the_commands_print(told) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "trace.md").read_text(encoding="utf-8")
+    shown = [each.split("```")[0] for each in page.split("```text\n")[1:]]
+    assert len(shown) == 2
+    for text, arguments in zip(shown, ("", "--symmetry"), strict=True):
+        _, out, _ = told(arguments)
+        # How far differences are from gradients is rounding, which machines do differently.
+        printed = [line for line in out.splitlines() if not line.startswith("gradients compared")]
+        assert printed == [
+            line for line in text.splitlines() if not line.startswith("gradients compared")
+        ]
