@@ -160,7 +160,12 @@ class Handing:
         self._collected: list[RunState] = []
 
     def request(self) -> None:
-        """From now on collect the states of the runs that are under way, each once."""
+        """From now on collect the states of the runs that are under way, each once.
+
+        Nothing new where that is going on already.
+        """
+        if self._wanted():
+            return
         self.seconds = 0.0
         for flight in self._flights:
             for place in flight.live.values():
@@ -178,11 +183,14 @@ class Handing:
 
     def complete(self) -> tuple[RunState, ...]:
         """What was collected, once nothing is missing; nothing before."""
-        places = [place for flight in self._flights for place in flight.live.values()]
-        if any(place.wanted for place in places):
+        if self._wanted():
             return ()
         states, self._collected = tuple(self._collected), []
         return states
+
+    def _wanted(self) -> bool:
+        """Whether states are still missing."""
+        return any(place.wanted for flight in self._flights for place in flight.live.values())
 
     def now(self, patience: float) -> list[RunState]:
         """The states of the runs under way, of calls that return within ``patience`` seconds."""
