@@ -31,6 +31,7 @@ FIGURES = (
 """What is measured of a run; ``..._accuracy`` and ``..._rmse`` mean the metric."""
 MODES = ("untuned", "tuned")
 FORMS = ("as_published", "quick")
+_LEFT_OUT = object()
 _METRIC = re.compile("_(accuracy|rmse)$")
 
 
@@ -199,16 +200,29 @@ def parse(tree: Any, where: str = "the study", *, forms: tuple[str, ...] = ()) -
         tree = merged(tree, quick_as_published)
     if forms:
         tree["form"] = ", ".join(form.replace("_", " ") for form in forms)
-    found = _converted(tree, where)
+    found = _converted(_kept(tree), where)
     _check(found, where)
     return found
 
 
+def _kept(tree: Any) -> Any:
+    """``tree`` without what was left out."""
+    if not isinstance(tree, dict):
+        return tree
+    return {name: _kept(value) for name, value in tree.items() if value is not _LEFT_OUT}
+
+
 def merged(tree: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``tree`` with ``changes``: tables are merged, everything else is replaced."""
+    """``tree`` with ``changes``: tables are merged, everything else is replaced.
+
+    A table that is changed to ``false`` is left out, whatever is changed of it later.
+    """
     result = dict(tree)
     for name, value in changes.items():
         held = result.get(name)
+        if held is _LEFT_OUT or (value is False and isinstance(held, Mapping)):
+            result[name] = _LEFT_OUT
+            continue
         both = isinstance(held, Mapping) and isinstance(value, Mapping)
         result[name] = merged(held, value) if both else value  # type: ignore[arg-type]
     return result
