@@ -243,6 +243,7 @@ def allowed(each: HyperParameter) -> str:
         ("above", each.above),
         ("at least", each.at_least),
         ("below", each.below),
+        ("at most", each.at_most),
     )
     told = [f"{word} {bound:g}" for word, bound in bounds if math.isfinite(bound)]
     return ", ".join(told) or "any"

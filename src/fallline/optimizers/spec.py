@@ -51,6 +51,7 @@ class HyperParameter:
     at_least: float = -math.inf
     below: float = math.inf
     """Values must be smaller than this."""
+    at_most: float = math.inf
     only_with: tuple[str, tuple[Static, ...]] | None = None
     """``(option, values)``: without one of these values of the option it has no effect. The first
     value is the one that a given hyper-parameter asks for."""
@@ -67,7 +68,8 @@ class HyperParameter:
         number = float(value)
         if not math.isfinite(number):
             raise InputError(f"{self.name} of {owner} must be finite, got {number}")
-        if not (number > self.above and self.at_least <= number < self.below):
+        least, most = number >= self.at_least, number <= self.at_most
+        if not (least and most and self.above < number < self.below):
             raise InputError(f"{self.name} of {owner} cannot be {number:g}", hint=self._bounds())
         return number
 
@@ -78,6 +80,7 @@ class HyperParameter:
                 ("greater than", self.above),
                 ("at least", self.at_least),
                 ("less than", self.below),
+                ("at most", self.at_most),
             )
             if math.isfinite(bound)
         ]

@@ -26,10 +26,10 @@ def _density(default: float) -> HyperParameter:
         "density",
         default,
         "d",
-        "share of the weights that is left at the end, up to 1",
+        "share of the weights that there are at the end",
         Range(0.02, 0.5),
         above=0.0,
-        below=1.0 + 1e-9,
+        at_most=1.0,
     )
 
 
@@ -60,7 +60,7 @@ PRUNE = Wrapper(
             "part of the training after which nothing more is pruned",
             Range(0.5, 1.0, "linear"),
             above=0.0,
-            below=1.0 + 1e-9,
+            at_most=1.0,
         ),
     ),
     options=(
@@ -108,7 +108,7 @@ SPARSE = Wrapper(
     family=FAMILY,
     equation=(
         "a random share d of the weights is there at the start, the others are 0\n"
-        "n times in e T steps, in place of a step: the share p of those with the smallest |θ| "
+        "n - 1 times in e T steps, in place of a step: the share p of those with the smallest |θ| "
         "goes,\n"
         "as many others come, at 0: those with the largest |g|, or random ones\n"
         "p = a (1 + cos(π t / (e T))) / 2"
@@ -133,7 +133,7 @@ SPARSE = Wrapper(
             "part of the training after which no weight is replaced",
             Range(0.3, 1.0, "linear"),
             above=0.0,
-            below=1.0 + 1e-9,
+            at_most=1.0,
         ),
     ),
     options=(
@@ -171,7 +171,8 @@ SPARSE = Wrapper(
     of_judged=sparse_too,
     needs=frozenset({"key", "total_steps"}),
     notes=(
-        "Algorithm 1 of RigL: a weight that is dropped may come at once again, and then keeps its "
+        "T is the whole training, t counts the steps taken. Algorithm 1 of RigL: a weight that "
+        "is dropped may come at once again, and then keeps its "
         "value. growth='random' with share_over_time='constant' is SET (Mocanu et al. 2018, "
         "Nature Communications 9, 2383), which drops the smallest of each sign and lets random "
         "values come; here the smallest of both, and zeros. layers='reallocated' with "
@@ -227,7 +228,7 @@ ROUNDED = Wrapper(
     of_judged=rule_rounding.rounded_too,
     notes=(
         "Uniform symmetric rounding of the paper's section 2 in its restricted range, so that 0 "
-        "is kept and -b and b are both there; halves go to the even number. The training goes on "
+        "stays 0 and -θ is rounded as θ is; halves go to the even number. The training goes on "
         "in full precision: validation and test figures, and the weights that are left, are the "
         "rounded ones. Jacob et al. (2018, arXiv:1712.05877) round weights to 8 bits and biases "
         "to 32, which here stay as they are; they round while training too. Around averages "
