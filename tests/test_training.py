@@ -166,6 +166,45 @@ def test_early_stopping_ends_the_training(digits) -> None:
     assert training.result.epochs_trained == 3
 
 
+def test_the_best_epochs_weights_are_kept_where_asked(digits) -> None:
+    # A learning rate that overshoots now and then, so that the last epoch is not the best.
+    stopping = EarlyStopping("validation_loss", patience=3)
+    asked = {"learning_rate": 0.06, "epochs": 15, "early_stopping": stopping}
+    for optimizer in ("adam", "schedule_free_adamw"):  # judged by what it trains, and not
+        kept = fallline.train(digits, optimizer, restore_best=True, **asked)
+        losses = kept.history["validation_loss"]
+        assert kept.kept_epoch == losses.idxmin() + 1
+        assert kept.kept_epoch < len(losses)
+        assert kept.evaluate("validation")["loss"] == pytest.approx(losses.min(), rel=1e-5)
+        last = fallline.train(digits, optimizer, **asked)
+        assert last.kept_epoch == len(losses)
+        assert last.evaluate("validation")["loss"] == pytest.approx(losses.iloc[-1], rel=1e-5)
+        assert last.identity != kept.identity
+    with pytest.raises(InputError, match="not which figure decides it"):
+        fallline.train(digits, restore_best=True)
+
+
+def test_a_monitored_error_is_in_the_targets_units() -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(200, 3)).astype(np.float32)
+    y = 500 * x @ np.array([1.0, -2.0, 0.5]) + 100 * draw.normal(size=200)
+    split = {"target_scaling": True, "kind": "regression"}
+    task = fallline.Task(models.MLP(1, (8,)), (x, y), name="units", epochs=40, split=split)
+    for monitor in ("train_metric", "validation_metric"):
+        stopping = EarlyStopping(monitor, min_delta=20.0, patience=2)
+        training = fallline.train(task, learning_rate=0.01, early_stopping=stopping)
+        best, waited = np.inf, 0
+        for error in training.history[monitor.replace("metric", "rmse")]:
+            better = error < best - 20.0
+            best, waited = (error, 0) if better else (best, waited + 1)
+            if waited == 2:
+                break
+        assert training.status is Status.STOPPED_EARLY
+        assert waited == 2
+        assert error == training.history[monitor.replace("metric", "rmse")].iloc[-1]
+        assert len(training.history) > 5
+
+
 def test_a_weight_decay_that_is_set_is_applied(digits) -> None:
     plain = fallline.train(digits, "sgd", epochs=1)
     decayed = fallline.train(digits, "sgd", epochs=1, hyperparameters={"weight_decay": 0.5})

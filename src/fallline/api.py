@@ -130,6 +130,7 @@ def train(
     l2: float | None = None,
     frozen: Iterable[str] | None = None,
     early_stopping: EarlyStopping | None = None,
+    restore_best: bool = False,
     initial_weights: Any = None,
     shuffle: bool = True,
     precision: str = "float32",
@@ -143,11 +144,12 @@ def train(
     ``hyperparameters`` and ``options`` are those of the optimizer's sheet (``fallline optimizers
     NAME``), ``learning_rate`` for short. ``batch_size`` is a number of examples, or ``"all"`` for
     the whole training split. ``loss``, ``l1``, ``l2`` and ``frozen`` take the place of the task's
-    own: see :class:`fallline.Task`. ``early_stopping``: an
-    :class:`fallline.planning.stopping.EarlyStopping`. ``initial_weights``: an earlier training, the
-    path of a safetensors file, or named arrays. ``shuffle=False`` takes batches in the data's
-    order. ``precision``: ``"float32"``, ``"float64"``, or ``"bf16"``
-    for the operands of products alone, where the hardware is fast at it.
+    own: see :class:`fallline.Task`. ``early_stopping``: a :class:`fallline.EarlyStopping`; with
+    ``restore_best`` the weights are those of the best epoch by its monitored figure, not of the
+    last. ``initial_weights``: an earlier training, the path of a safetensors file, or named arrays.
+    ``shuffle=False`` takes batches in the data's order. ``precision``: ``"float32"``,
+    ``"float64"``, or ``"bf16"`` for the operands of products alone, where the hardware is fast at
+    it.
     """
     from fallline import tasks, training
 
@@ -162,6 +164,7 @@ def train(
         options=options,
         seed=seed,
         early_stopping=early_stopping,
+        restore_best=restore_best,
         initial_weights=initial_weights,
         shuffle=shuffle,
         precision=precision,
@@ -185,6 +188,7 @@ def cross_validate(
     l2: float | None = None,
     frozen: Iterable[str] | None = None,
     early_stopping: EarlyStopping | None = None,
+    restore_best: bool = False,
     shuffle: bool = True,
     precision: str = "float32",
     predictions: bool = False,
@@ -216,6 +220,7 @@ def cross_validate(
         hyperparameters=_settings(hyperparameters, learning_rate),
         options=options,
         early_stopping=early_stopping,
+        restore_best=restore_best,
         shuffle=shuffle,
         precision=precision,
         predictions=predictions,

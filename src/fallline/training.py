@@ -20,7 +20,7 @@ from fallline.engine.devices import Devices, prepare
 from fallline.engine.feeding import Seeds
 from fallline.engine.population import Advanced, Finished, Population, initial_from
 from fallline.engine.program import Program
-from fallline.errors import StudyError
+from fallline.errors import InputError, StudyError
 from fallline.network import Network, matched
 from fallline.planning.config import whole_number
 from fallline.planning.stopping import EarlyStopping
@@ -53,6 +53,8 @@ class Training:
     """The loss of every step, shape ``(steps,)``."""
     identity: str
     """Hash of what was trained and how, 8 hex digits: equal for equal trainings alone."""
+    kept_epoch: int
+    """The epoch whose weights these are: the last one, or with ``restore_best`` the best."""
 
     @property
     def task(self) -> Task:
@@ -132,6 +134,7 @@ def train(
     options: Mapping[str, Any] | None = None,
     seed: int = 0,
     early_stopping: EarlyStopping | None = None,
+    restore_best: bool = False,
     initial_weights: Any = None,
     shuffle: bool = True,
     precision: str = "float32",
@@ -142,6 +145,11 @@ def train(
     task = task.with_precision(precision)
     if early_stopping is not None and early_stopping.monitor.startswith("validation"):
         task.require("validation")
+    if restore_best and early_stopping is None:
+        raise InputError(
+            "the best epoch's weights were asked for, and not which figure decides it",
+            hint="give early_stopping (--monitor) a figure, for example validation_loss",
+        )
     chosen = catalogue.get(optimizer)
     batch_size = len(task.dataset.train) if chosen.full_batch else task.batch_size
     task.require_batch(batch_size)
@@ -174,11 +182,14 @@ def train(
             initial=None if given is None else lambda: given,
             stopping=early_stopping,
             record_steps=True,
+            keep_best=restore_best,
         )
         done = _trained(population, run, progress)
         network = Network(task, done.params, done.state)
         identity = _identity(population.program, run, given, shuffle)
-        return Training(network, done.result, batch_size, done.step_losses, identity)
+        return Training(
+            network, done.result, batch_size, done.step_losses, identity, done.kept_epoch
+        )
 
 
 def _trained(population: Population, run: Run, progress: Progress) -> Finished:
@@ -211,6 +222,7 @@ def _identity(program: Program, run: Run, given: Any, shuffle: bool) -> str:
         None if stopping is None else asdict(stopping),
         content.hexdigest() if given is not None else None,
         shuffle,
+        *(["best"] if program.keep_best else []),
         digits=8,
     )
 

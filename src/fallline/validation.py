@@ -41,8 +41,8 @@ class Fold:
     status: Status
     epochs: int
     figures: Mapping[str, float]
-    """``train_loss``, ``train_<metric>`` of the last epoch; ``validation_loss``,
-    ``validation_<metric>`` of the weights that the training left."""
+    """``train_loss``, ``train_<metric>``, ``validation_loss`` and ``validation_<metric>`` of the
+    epoch whose weights were kept: the last one, or with ``restore_best`` the best."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +174,7 @@ def cross_validate(
     hyperparameters: Mapping[str, float] | None = None,
     options: Mapping[str, Any] | None = None,
     early_stopping: EarlyStopping | None = None,
+    restore_best: bool = False,
     shuffle: bool = True,
     precision: str = "float32",
     predictions: bool = False,
@@ -199,6 +200,7 @@ def cross_validate(
             options=options,
             seed=seed,
             early_stopping=early_stopping,
+            restore_best=restore_best,
             shuffle=shuffle,
             precision=precision,
             progress=told,
@@ -225,7 +227,7 @@ def _measured(trained: Training, number: int) -> Fold:
     )
     diverged = trained.status is Status.DIVERGED
     figures = {
-        name: float("nan") if diverged or not len(column) else float(column[-1])
+        name: float("nan") if diverged else float(column[trained.kept_epoch - 1])
         for name, column in zip(names, columns, strict=True)
     }
     return Fold(

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,6 +15,8 @@ import pytest
 from fallline.engine import health
 from fallline.errors import InputError
 from fallline.planning.stopping import MONITORS, EarlyStopping
+
+RECORDS = Path(__file__).parents[1] / "golden"
 
 
 def _after_steps(losses: list[float]) -> health.Health:
@@ -77,6 +85,33 @@ def test_early_stopping_is_the_rule(
     expected = _expected(stopping, figures, up=up)
     assert _stops_after(stopping, figures, higher=higher) == expected
     assert expected < 30
+
+
+def test_early_stopping_is_that_of_keras() -> None:
+    """Epochs trained and best epoch, on sequences that Keras's callback was given."""
+    record = json.loads((RECORDS / "early_stopping.json").read_text())
+    assert len(record["cases"]) == 120
+    for case in record["cases"]:
+        figures = record["sequences"][case["sequence"]]
+        stopping = EarlyStopping(case["monitor"], case["min_delta"], case["patience"])
+        state, step = health.healthy("float32"), _step(stopping, case["higher_is_better"])
+        for figure in figures:
+            state = step(state, figure)
+            if bool(state.stopped):
+                break
+        assert int(state.epoch) == case["epochs"], case
+        assert int(state.epoch) - int(state.waited) == case["best_epoch"], case
+
+
+@cache
+def _step(stopping: EarlyStopping, higher: bool) -> Callable[[health.Health, float], health.Health]:
+    column = MONITORS.index(stopping.monitor)
+
+    def step(state: health.Health, figure: float) -> health.Health:
+        row = jnp.zeros(4).at[column].set(figure)
+        return health.after_epoch(state, row, stopping, higher_is_better=higher)
+
+    return jax.jit(step)
 
 
 def test_wrong_settings_are_refused() -> None:

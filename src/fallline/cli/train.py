@@ -88,6 +88,10 @@ def train(
     ] = None,
     min_delta: Annotated[float, typer.Option(help="The least improvement that counts.")] = 0.0,
     patience: Annotated[int, typer.Option(help="Epochs without improvement before a stop.")] = 3,
+    restore_best: Annotated[
+        bool,
+        typer.Option("--restore-best", help="Keep the best epoch's weights by the --monitor."),
+    ] = False,
     initial_weights: Annotated[
         str | None, typer.Option(help="A .safetensors file to start from.")
     ] = None,
@@ -128,9 +132,7 @@ def train(
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
     made = made.with_objective(loss=loss, l1=l1, l2=l2, frozen=freeze)
     made = made.with_activation(activation).with_budget(epochs=epochs)
-    stopping = None
-    if monitor is not None:
-        stopping = EarlyStopping(monitor, min_delta, patience)
+    stopping = None if monitor is None else EarlyStopping(monitor, min_delta, patience)
     chosen = optimizers.get(optimizer)
     chosen.complete(settings)  # what is wrong is refused before anything is trained
     forms = chosen.options_for(settings, choices(option or [], chosen))
@@ -150,6 +152,7 @@ def train(
             hyperparameters=settings,
             options=forms,
             early_stopping=stopping,
+            restore_best=restore_best,
             shuffle=shuffle,
             precision=precision,
             progress=None if quiet else several.line_printer(made, folds, _in_words),
@@ -164,6 +167,7 @@ def train(
         options=forms,
         seed=seed,
         early_stopping=stopping,
+        restore_best=restore_best,
         initial_weights=initial_weights,
         shuffle=shuffle,
         precision=precision,
@@ -266,6 +270,8 @@ def _conclude(training: Training, folder: Path, pictures: str | None) -> None:
         print(file=sys.stderr)
     saved = training.save(folder)
     print(f"{result.status} after {result.epochs_trained} epochs, {result.steps:,} steps")
+    if training.kept_epoch < result.epochs_trained:
+        print(f"kept: the weights after epoch {training.kept_epoch}")
     if result.diverged_step >= 0:
         print(f"  diverged at step {result.diverged_step:,}: {result.status.advice}")
     elif training.task.dataset.test is not None:

@@ -64,6 +64,7 @@ def population(
     resident: Callable[[Devices, bool], Resident] | None = None,
     stopping: EarlyStopping | None = None,
     record_steps: bool = False,
+    keep_best: bool = False,
 ) -> Population:
     """The population that trains a group's runs, laid out as planned; nothing is compiled yet.
 
@@ -82,6 +83,7 @@ def population(
         layout.epochs_per_call,
         stopping,
         record_steps,
+        keep_best,
         calls_per_epoch=layout.calls_per_epoch,
         shards=layout.shards,
         micro_batch=layout.micro_batch,

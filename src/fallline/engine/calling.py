@@ -252,6 +252,12 @@ class Calls:
         """Where the flight's runs are, each position once."""
         return list(dict.fromkeys((place.run.seed, place.steps) for place in flight.live.values()))
 
+    def left(self, flight: Flight) -> Any:
+        """The ``(params, state)`` that the runs leave behind, with a leading axis of places."""
+        if self.program.keep_best:
+            return flight.carry.best
+        return self.judged(flight), flight.carry.state
+
     def judged(self, flight: Flight) -> Any:
         """The parameters by which the runs are judged: leaves with a leading axis of places."""
         if not self.program.union.judges_others:

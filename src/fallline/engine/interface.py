@@ -60,6 +60,8 @@ class Carry(NamedTuple):
     slots: Slots
     health: health.Health
     sums: Sums
+    best: Any = ()
+    """Parameters and state after the best epoch, where a program keeps them."""
 
 
 class Arrays(NamedTuple):

@@ -64,6 +64,8 @@ class Finished:
     params: Any = None
     state: Any = None
     step_losses: np.ndarray = field(default_factory=lambda: np.empty(0))
+    kept_epoch: int = 0
+    """The epoch (from 1) after which the weights were as they are; 0 before the first one."""
 
 
 class Population:
@@ -255,7 +257,7 @@ class Population:
         health = jax.tree.map(np.asarray, flight.carry.health)
         weights: Any = None
         if keep_weights:
-            weights = jax.tree.map(np.asarray, (self._calls.judged(flight), flight.carry.state))
+            weights = jax.tree.map(np.asarray, self._calls.left(flight))
         places = flight.live
         for at in over:
             flight.places[at] = None
@@ -283,7 +285,8 @@ class Population:
         )
         losses = np.concatenate([*place.losses, np.empty(0, self.program.task.dtype)])
         params, state = weights if weights is not None else (None, None)
-        return Finished(result, params, state, losses[:steps])
+        waited = int(health.waited) if self.program.keep_best else 0
+        return Finished(result, params, state, losses[:steps], int(health.epoch) - waited)
 
     # -- packing ----------------------------------------------------------------------------
 

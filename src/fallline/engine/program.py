@@ -45,6 +45,8 @@ class Program:
     epochs_per_call: int
     stopping: EarlyStopping | None = None
     record_steps: bool = False
+    keep_best: bool = False
+    """With ``stopping``: a run leaves the weights of its best epoch, not of its last."""
     calls_per_epoch: int = 1
     """More than 1 where an epoch is cut into several calls; then ``epochs_per_call`` is 1."""
     shards: int = 1
@@ -89,7 +91,10 @@ class Program:
         params, state = jax.tree.map(lambda leaf: leaf[row.seed], initial)
         trained = self.task.pure.trained(params)
         slots = self.union.init(row.branch, row.hyperparameters, trained)
-        return Carry(params, state, slots, health.healthy(self.task.dtype), self._no_sums())
+        carry = Carry(params, state, slots, health.healthy(self.task.dtype), self._no_sums())
+        if not self.keep_best:
+            return carry
+        return carry._replace(best=(self.judged(row, carry), state))
 
     def _no_sums(self) -> Sums:
         zero = jnp.zeros((), self.task.dtype)
@@ -158,6 +163,11 @@ class Program:
         start = (jnp.zeros((), jnp.int32), carry, self._no_losses())
         _, carry, losses = lax.while_loop(goes_on, step, start)
         after, sums, figures, ended = self._end_of_part(row, turn, carry, validation)
+        if self.keep_best:
+            best = ended & (after.waited == 0) & (after.diverged_step < 0)
+            now = (self.judged(row, carry), carry.state)
+            kept = jax.tree.map(lambda new, old: jnp.where(best, new, old), now, carry.best)
+            carry = carry._replace(best=kept)
         return carry._replace(health=after, sums=sums), Figures(figures, ended, losses)
 
     def _end_of_part(
@@ -170,7 +180,10 @@ class Program:
             trained = (sums.loss / sums.seen, sums.score / sums.seen)
             figures = jnp.stack([*trained, *self._validate(row, carry, validation)])
             after = health.after_epoch(
-                carry.health, figures, self.stopping, higher_is_better=self.task.higher_is_better
+                carry.health,
+                self._monitored(figures),
+                self.stopping,
+                higher_is_better=self.task.higher_is_better,
             )
             return after, self._no_sums(), figures
 
@@ -182,6 +195,13 @@ class Program:
         # What diverged inside an epoch ends there.
         ended = turn.ends | (carry.health.diverged_step >= 0)
         return *lax.cond(ended, ending, going_on), ended
+
+    def _monitored(self, figures: jax.Array) -> jax.Array:
+        """An epoch's figures as they are reported: an RMSE in the target's units, or a share."""
+        data = self.task.dataset
+        if data.kind != "regression":
+            return figures
+        return figures.at[1::2].set(jnp.sqrt(figures[1::2]) * data.target_scale)
 
     def _validate(self, row: Row, carry: Carry, split: Arrays | None) -> tuple[Any, Any]:
         nothing = jnp.full((), jnp.nan, self.task.dtype)
@@ -222,7 +242,8 @@ class Program:
         )
         params = pure.whole(trained, params)
         after = health.after_step(carry.health, loss)
-        return Carry(params, state, slots, after, carry.sums), loss, score
+        carry = carry._replace(params=params, state=state, slots=slots, health=after)
+        return carry, loss, score
 
     def _gradient(
         self, params: Any, state: Any, key: Any, train: Arrays, batch: jax.Array
