@@ -285,6 +285,12 @@ def _network(given: dict[str, Any]) -> Network:
         held = _document(given["weights"]) if "weights" in given else document
         if "weights" not in given:
             held = [{"weights": each["weights"]} for each in document]
+        for name in of_network:
+            if isinstance(held, Mapping) and name in held:
+                raise InputError(
+                    f"--{name} is given, and the weights' document has {name!r} too",
+                    hint="leave one of them away",
+                )
         made = tracing.from_document(held, hidden=hidden, output=output, **of_network)
         if sizes is not None and tuple(sizes) != made.sizes:
             raise InputError(

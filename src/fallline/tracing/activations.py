@@ -180,6 +180,10 @@ def get(name: str) -> Activation:
     That is the slope a of a sigmoid (1), the slope of a PReLU below zero (0.25), and the limit
     of an ELU (1). Raises InputError for an unknown name or a number that is not allowed.
     """
+    if not isinstance(name, str):
+        raise InputError(
+            f"an activation is given by its name, got {name!r}", hint=f"one of {', '.join(names())}"
+        )
     base, bracket, rest = name.strip().partition("(")
     base = base.strip().lower().replace("-", "_")
     base = _ALSO.get(base, base)

@@ -173,6 +173,10 @@ def get(name: str) -> Loss:
 
     Raises InputError for an unknown name or a delta that is not above 0.
     """
+    if not isinstance(name, str):
+        raise InputError(
+            f"a loss is given by its name, got {name!r}", hint=f"one of {', '.join(names())}"
+        )
     base, bracket, rest = name.strip().partition("(")
     base = base.strip().lower().replace("-", "_")
     base = _ALSO.get(base, base)

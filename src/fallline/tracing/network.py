@@ -101,8 +101,8 @@ class Network:
                 )
         for name in ("l1", "l2"):
             value = getattr(self, name)
-            if not (0 <= value < np.inf):
-                raise InputError(f"{name} is a number of 0 or more, got {value}")
+            if not isinstance(value, int | float) or not (0 <= value < np.inf):
+                raise InputError(f"{name} is a number of 0 or more, got {value!r}")
         self._check_output()
         if self.weights_count > MOST_WEIGHTS:
             raise InputError(
