@@ -21,7 +21,6 @@ import optimizer_pages
 from fallline import tasks
 from fallline.cli.app import app
 from fallline.data import builtin
-from fallline.data.sources import Source
 from fallline.task import Task
 from writing import code, page, plain, table
 
@@ -140,7 +139,7 @@ def tasks_page() -> str:
 def task_section(name: str) -> str:
     each = tasks.definition(name)
     source = builtin.source(each.data)
-    made = each.make() if can_fetch(source) else None
+    made = each.make() if source.downloadable else None
     word, unit = ("accuracy", "") if source.kind == "classification" else ("RMSE", UNITS)
     rows = (
         ("network", f"{each.network}"),
@@ -154,10 +153,6 @@ def task_section(name: str) -> str:
         ("origin of the data", plain(source.origin)),
     )
     return f"## {code(name)}\n\n{plain(each.title)}.\n\n{table(('', ''), rows)}"
-
-
-def can_fetch(source: Source) -> bool:
-    return all(file.md5 for file in source.files)
 
 
 def shape(task: Task) -> str:

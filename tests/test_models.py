@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fallline import models
+from fallline.adapters import to_pure
 from fallline.errors import InputError
 
 
@@ -133,6 +134,16 @@ def test_scaled_uniform_weights_are_divided_by_their_own_deviation() -> None:
         assert not np.allclose(drawn[-1], drawn[0])
     other = module.init(jax.random.key(4), jnp.zeros((1, 28, 28)))["params"]
     assert not np.allclose(_layer(other, "Dense_0"), _layer(params, "Dense_0"))
+
+
+def test_every_precision_starts_at_the_same_weights() -> None:
+    for initial in models.INITIALS:
+        module = models.MLP(2, (3,), initial=initial)
+        single = to_pure(module, (4,), "float32").init(jax.random.key(1))[0]
+        with jax.enable_x64(True):
+            double = to_pure(module, (4,), "float64").init(jax.random.key(1))[0]
+        assert double["Dense_0"]["kernel"].dtype == np.float64
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), single, double)
 
 
 def test_a_first_layer_scaled_by_its_units_alone() -> None:

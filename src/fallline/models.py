@@ -95,21 +95,22 @@ class Dense(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         inputs = x.shape[-1]
-        drawn = self._drawn(inputs, x.dtype) if self.is_initializing() else None
+        drawn = self._drawn(inputs) if self.is_initializing() else None
         kernel = self.param("kernel", _row_taken(drawn, slice(0, inputs)), (inputs, self.units))
         bias = self.param("bias", _row_taken(drawn, inputs), (self.units,))
         return x @ kernel + bias
 
-    def _drawn(self, inputs: int, dtype: Any) -> jax.Array:
-        key = self.make_rng("params")
-        w = jax.random.uniform(key, (inputs + 1, self.units), dtype, -0.5, 0.5)
+    def _drawn(self, inputs: int) -> jax.Array:
+        # In float32 for every precision, as Flax does: all of them start at the same weights.
+        shape = (inputs + 1, self.units)
+        w = jax.random.uniform(self.make_rng("params"), shape, jnp.float32, -0.5, 0.5)
         fans = max(self.units - 1, 1) if self.by_units else inputs + self.units
         return w / (jnp.std(w) * fans**0.5)
 
 
 def _row_taken(drawn: jax.Array | None, rows: Any) -> Callable[..., jax.Array]:
     """An initialiser that gives rows of what was drawn; without it, as for shapes alone, zeros."""
-    return lambda key, shape: jnp.zeros(shape) if drawn is None else drawn[rows]
+    return lambda key, shape: jnp.zeros(shape, jnp.float32) if drawn is None else drawn[rows]
 
 
 class ConvNet(nn.Module):

@@ -53,7 +53,9 @@ def doctor(
             print(f"data      {name}: {located.where}{folder}")
         else:
             looked = "; ".join(map(str, located.looked_in))
-            print(f"data      {name}: not found (looked in {looked}); downloaded when needed")
+            fetched = builtin.source(name).downloadable
+            then = "downloaded when needed" if fetched else "put its files there by hand"
+            print(f"data      {name}: not found (looked in {looked}); {then}")
 
 
 def _size(folder: Path) -> str:

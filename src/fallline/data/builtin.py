@@ -130,7 +130,7 @@ def _foreign(chosen: Source, files: tuple[Path, ...]) -> bool:
 def _downloaded(chosen: Source, looked_in: tuple[Path, ...]) -> tuple[Path, ...]:
     folder = cache_dir() / chosen.folders[0]
     sums = tuple(file.md5 for file in chosen.files if file.md5)
-    if len(sums) < len(chosen.files):
+    if not chosen.downloadable:
         raise _nowhere(chosen, looked_in, "no checksum is known that a download could be held to")
     try:
         return tuple(

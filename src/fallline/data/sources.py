@@ -47,6 +47,11 @@ class Source:
     folders: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
 
+    @property
+    def downloadable(self) -> bool:
+        """Whether a download could be checked: every file has a checksum."""
+        return all(file.md5 for file in self.files)
+
 
 def _read_digits(source: Source, files: tuple[Path, ...]) -> dict[str, Any]:
     """1,797 images of 8 x 8 pixels from 0 to 16, uint8, in scikit-learn's order.
