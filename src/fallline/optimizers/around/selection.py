@@ -43,14 +43,24 @@ def bar(scores: Scores, count: jax.Array) -> Bar:
 
     A scalar: so many of all arrays together. Shape ``(arrays,)``: so many of each.
     """
-    score = _threshold(scores, count)
-    each = _of_each(scores, score)
-    above = [one > least for one, least in zip(scores, each, strict=True)]
-    tied = [
-        jnp.where(one == least, place, 0)
-        for one, least, place in zip(scores, each, _places(scores), strict=True)
-    ]
-    return Bar(score, _threshold(tied, count - _sums(above, count.shape)))
+    bits, places = scores[0].dtype.itemsize * 8, sum(each.size for each in scores) + 1
+    begun = lowest(scores, count.shape)
+    last = bits + places.bit_length() - 1
+
+    def with_bit(number: jax.Array, found: Bar) -> Bar:
+        # Bits of the score, from the highest, then those of the place: one loop to compile.
+        shifts = jnp.maximum(bits - 1 - number, 0), last - jnp.maximum(number, bits)
+        of_score = jnp.where(number < bits, 1, 0), jnp.where(number < bits, 0, 1)
+        probe = Bar(
+            *(
+                held | (one.astype(held.dtype) << shift.astype(held.dtype))
+                for held, one, shift in zip(found, of_score, shifts, strict=True)
+            )
+        )
+        enough = _sums(passing(scores, probe), count.shape) >= count
+        return Bar(*(jnp.where(enough, new, old) for new, old in zip(probe, found, strict=True)))
+
+    return lax.fori_loop(0, last + 1, with_bit, begun)
 
 
 def passing(scores: Scores, least: Bar) -> list[jax.Array]:
@@ -84,17 +94,3 @@ def _places(scores: Scores) -> list[jax.Array]:
         places.append(jnp.uint32(left) - index)
         left -= each.size
     return places
-
-
-def _threshold(scores: Scores, count: jax.Array) -> jax.Array:
-    """The largest number that at least ``count`` elements reach."""
-    dtype = scores[0].dtype
-    bits = dtype.itemsize * 8
-
-    def with_bit(number: jax.Array, found: jax.Array) -> jax.Array:
-        bit = jnp.asarray(1, dtype) << (bits - 1 - number).astype(dtype)
-        probes = _of_each(scores, found | bit)
-        reached = [one >= probe for one, probe in zip(scores, probes, strict=True)]
-        return jnp.where(_sums(reached, count.shape) >= count, found | bit, found)
-
-    return lax.fori_loop(0, bits, with_bit, jnp.zeros(count.shape, dtype))
