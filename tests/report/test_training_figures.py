@@ -124,6 +124,13 @@ def test_every_axis_has_ends_apart_and_ticks(values: list[float]) -> None:
         assert all(low - 1e-9 <= np.log10(tick) <= high + 1e-9 for tick in places["tickvals"])
 
 
+def test_a_gap_is_drawn_with_zero_and_without_its_first_tenth() -> None:
+    low, high = figures.gap_range(np.array([-9.0, 0.1, 0.2, 0.3, 0.5]))
+    assert (low, high) == pytest.approx((-0.03, 0.53))
+    assert figures.gap_range(np.array([-9.0, 1.0]))[0] < -9
+    assert figures.gap_range(np.array([np.nan])) == pytest.approx((-0.01, 0.01))
+
+
 def test_an_explosion_does_not_flatten_the_course_before_it() -> None:
     curve = np.array([1.0, 0.9, 0.8, 0.7, 1e9])
     given = replace(images(), train_loss=curve, validation_loss=curve)

@@ -151,6 +151,18 @@ def gap_series(portrait: Portrait) -> tuple[tuple[str, np.ndarray], ...]:
     return (("loss", found["loss"]), (form_of(portrait).title, found["metric"]))
 
 
+def gap_range(values: np.ndarray) -> tuple[float, float]:
+    """The ends of a gap's axis: with 0, and without the first tenth of five epochs or more.
+
+    The first epochs' gap is that of an untrained network's average, and flattens all that follows.
+    """
+    kept = values[-(-len(values) // 10) :] if len(values) >= 5 else values
+    kept = kept[np.isfinite(kept)]
+    low, high = float(kept.min(initial=0.0)), float(kept.max(initial=0.0))
+    margin = 0.06 * (high - low) or 0.01
+    return low - margin, high + margin
+
+
 def example_tiles(portrait: Portrait) -> tuple[Tile, ...]:
     """The training examples with their labels."""
     given = portrait.examples

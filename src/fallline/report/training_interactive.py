@@ -86,7 +86,7 @@ def _gap(portrait: Portrait, name: str, values: np.ndarray) -> dict[str, Any]:
         ],
         "layout": {
             "xaxis": {"title": {"text": "epoch"}},
-            "yaxis": {"zeroline": True, "ticksuffix": "", "rangemode": "tozero"},
+            "yaxis": {"zeroline": True, "range": list(figures.gap_range(shown))},
         },
     }
 

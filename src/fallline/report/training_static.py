@@ -100,9 +100,11 @@ def gap(portrait: Portrait) -> Figure | None:
     for axis, (name, values) in zip(axes, series, strict=True):
         points = portrait.share and name != "loss"
         axis.axhline(0, color="#9aa0a6", linewidth=0.8)
+        shown = 100 * values if points else values
+        axis.set_ylim(*figures.gap_range(shown))
         axis.plot(
             np.arange(1, portrait.epochs + 1),
-            100 * values if points else values,
+            shown,
             color=_GREEN,
             marker="o" if portrait.epochs <= 30 else None,
             markersize=3.5,
@@ -303,7 +305,11 @@ def _picture(
 def _rows(portrait: Portrait, tiles: tuple[figures.Tile, ...], *, predicted: bool) -> Figure:
     names = figures.columns(portrait)[:6]
     what = "error" if portrait.predictions and not portrait.classification else "probability"
-    head = ["predicted", "actual", what] if predicted else ["label"]
+    head = (
+        ["predicted", "actual", what]
+        if predicted
+        else ["label" if portrait.classification else "target"]
+    )
     cells = []
     for tile in tiles:
         mark = "✗ " if tile.right is False else ""
