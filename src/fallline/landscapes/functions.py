@@ -20,8 +20,8 @@ _LANDSCAPES = (
         start=(0.0,),
         box=Box((-0.8,), (23.0,)),
         minima=(
-            Minimum((20.52278209840347,), -6.35467178067793),
-            Minimum((2.103157163498346,), 0.129509758424475),
+            Minimum((20.522782104263236,), -6.354671780060694),
+            Minimum((2.103157159310003,), 0.12950975838009496),
         ),
         note="Small steps rest in the first minimum; Adam at learning rate 5 leaps over the hill "
         "into the lower one.",
@@ -130,6 +130,7 @@ _LANDSCAPES = (
         note="Downhill without end on two sides; who starts close to the ridge must leave it "
         "first.",
         source="customary test function",
+        steps=100,
         learning_rates={"sgd": 0.05, "momentum": 0.02, "rmsprop": 0.02, "adam": 0.05},
     ),
     Landscape(

@@ -46,11 +46,11 @@ class Box:
     def around(self, point: Point) -> Box:
         """This box, made larger where ``point`` is not well inside of it."""
         low = [
-            min(a, each - 0.08 * size)
+            min(a, each - 0.03 * size)
             for a, each, size in zip(self.low, point, self.size, strict=True)
         ]
         high = [
-            max(b, each + 0.08 * size)
+            max(b, each + 0.03 * size)
             for b, each, size in zip(self.high, point, self.size, strict=True)
         ]
         return Box(tuple(low), tuple(high))
@@ -150,7 +150,7 @@ def of_expression(text: str) -> Landscape:
     box = Box((-_HALF,) * count, (_HALF,) * count)
     blank = Landscape(
         name=expression.text,
-        title="An expression",
+        title=f"A function of {' and '.join(expression.variables)}",
         expression=expression,
         start=(0.0,) * count,
         box=box,

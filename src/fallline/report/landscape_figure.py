@@ -108,7 +108,7 @@ class Picture:
         if self.flat:
             return first, linear_axis(ground.box.low[1], ground.box.high[1], names[1])
         start = float(ground.values(*ground.start))
-        low, high = visible(np.append(self.y, start))
+        low, high = visible(self.y, reach=4.0)
         low, high = min(low, start), max(high, start)
         edge = 0.06 * (high - low)
         return first, linear_axis(low - edge, high + edge, f"f({names[0]})")
@@ -177,15 +177,15 @@ def levels(z: np.ndarray, lowest: float | None) -> np.ndarray:
     return base + np.geomspace(least, high - base, LEVELS)[:-1]
 
 
-def visible(values: np.ndarray) -> tuple[float, float]:
-    """The lowest and highest of ``values``; without the outermost 3 % where these go far beyond
-    the rest, as at a pole. They differ."""
+def visible(values: np.ndarray, reach: float = 50.0) -> tuple[float, float]:
+    """The lowest and highest of ``values``, which differ; without the outermost 3 % where these
+    go ``reach`` times as far as the rest, as at a pole."""
     known = values[np.isfinite(values)]
     if not known.size:
         return -1.0, 1.0
     low, high = float(known.min()), float(known.max())
     inner_low, inner_high = (float(each) for each in np.quantile(known, (0.03, 0.97)))
-    if high - low > 50 * (inner_high - inner_low) > 0:
+    if high - low > reach * (inner_high - inner_low) > 0:
         low, high = inner_low, inner_high
     if not high > low:
         low, high = low - max(1.0, abs(low)) / 2, high + max(1.0, abs(high)) / 2
@@ -202,13 +202,21 @@ def linear_axis(low: float, high: float, title: str) -> Axis:
 
 
 def log_axis(low: float, high: float, title: str) -> Axis:
-    """An axis of the positive numbers from ``low`` to ``high``, ticks at powers of ten."""
-    bottom, top = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    top = max(top, bottom + 1)
-    every = math.ceil((top - bottom) / 7)
-    powers = range(-(-bottom // every) * every, top + 1, every)
-    ticks = tuple((float(each), _power(each)) for each in powers)
-    return Axis(float(bottom), float(top), True, title, ticks)
+    """An axis of the positive numbers from ``low`` to ``high``, ticks at powers of ten, or
+    closer ones where it spans few."""
+    edge = 0.03 * max(math.log10(high / low), 0.3)
+    bottom, top = math.log10(low) - edge, math.log10(high) + edge
+    if top - bottom < 2.2:
+        steps = (1, 2, 5) if top - bottom > 0.7 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+        powers = range(math.floor(bottom), math.ceil(top) + 1)
+        numbers = [each * 10.0**power for power in powers for each in steps]
+        ticks = [(math.log10(each), written(each)) for each in numbers]
+    else:
+        every = math.ceil((top - bottom) / 7)
+        first, last = math.ceil(bottom / every), math.floor(top / every)
+        ticks = [(float(each * every), _power(each * every)) for each in range(first, last + 1)]
+    seen = tuple((at, text) for at, text in ticks if bottom <= at <= top)
+    return Axis(bottom, top, True, title, seen)
 
 
 def written(number: float) -> str:

@@ -63,7 +63,7 @@ def draw(walk: Walk) -> Figure:
     figure.suptitle(
         walk.landscape.title, fontsize=13, x=0.015, ha="left", fontweight="bold", parse_math=False
     )
-    view.set_title(shown, fontsize=9, loc="left", color=_SOFT, parse_math=False)
+    view.set_title(shown, fontsize=9, loc="left", color=_SOFT, pad=9, parse_math=False)
     return figure
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
 
 from fallline.landscapes.paths import Path, Walk
 from fallline.landscapes.surface import Landscape
@@ -68,14 +71,26 @@ def outcome(walk: Walk, path: Path) -> str:
         lowest = reached.value == walk.landscape.lowest
         kind = "the minimum" if lowest else "a higher minimum"
         return f"at {kind} {point(reached.at)}"
+    left = _left(walk, path)
+    if left is not None:
+        return f"left the box at step {left:,}"
     resting = path.slopes[-1] <= AT_REST * path.slopes[0]
     return f"{'at rest' if resting else 'ended'} at {point(path.points[-1])}"
 
 
-def point(values: object) -> str:
-    """``(1, −0.5)``; a single coordinate without brackets."""
-    numbers = [number(float(each)) for each in values]  # type: ignore[attr-defined]
-    return numbers[0] if len(numbers) == 1 else f"({', '.join(numbers)})"
+def _left(walk: Walk, path: Path) -> int | None:
+    """The step at which the path left the box for good; None if it ended inside."""
+    low, high = (np.asarray(end) for end in (walk.landscape.box.low, walk.landscape.box.high))
+    outside = ((path.points < low) | (path.points > high)).any(axis=1)
+    if not outside[-1]:
+        return None
+    return len(outside) - int(np.argmin(outside[::-1]))
+
+
+def point(values: Iterable[float]) -> str:
+    """``(1, −0.5)``, or ``x = 1``."""
+    numbers = [number(float(each)) for each in values]
+    return f"x = {numbers[0]}" if len(numbers) == 1 else f"({', '.join(numbers)})"
 
 
 def number(value: float) -> str:
@@ -83,7 +98,8 @@ def number(value: float) -> str:
     if not math.isfinite(value):
         return "not finite" if math.isnan(value) else "infinite"
     size = abs(value)
-    text = f"{value:.4g}" if size == 0 or 1e-4 <= size < 1e6 else f"{value:.2e}"
+    plain = size == 0 or 1e-4 <= size < 1e6
+    text = f"{float(f'{value:.4g}'):.6g}" if plain else f"{value:.2e}"
     mantissa, mark, exponent = text.partition("e")
     if mark:
         text = f"{mantissa}e{int(exponent)}"
@@ -93,8 +109,8 @@ def number(value: float) -> str:
 def equation(ground: Landscape) -> str:
     """``f(x, y) = (1 − x)² + 100 (y − x²)²``: as it is printed, where text has signs for it."""
     text = ground.equation.replace("**", "^")
-    text = re.sub(r"\^(\d+)(?![\d.]|e[-+\d])", lambda found: found[1].translate(_RAISED), text)
     text = re.sub(r"\bx([12])\b", lambda found: f"x{found[1].translate(_LOWERED)}", text)
+    text = re.sub(r"\^(\d+)(?![\d.]|e[-+\d])", lambda found: found[1].translate(_RAISED), text)
     text = re.sub(r"(?<![0-9.]e)-", "\N{MINUS SIGN}", text)
     text = re.sub(r"\s*\*\s*", "\N{MIDDLE DOT}", text)
     return re.sub(r"\bpi\b", "π", text)
