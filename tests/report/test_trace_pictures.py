@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fallline.errors import InputError
-from fallline.report.trace_network import network_picture
+from fallline.report.trace_network import brief, network_picture
 from fallline.report.trace_saving import check_path, save
 from fallline.report.trace_symmetry import parted, symmetry_picture
 from fallline.tracing import Trace, drawn, trace
@@ -76,10 +76,29 @@ def test_the_example_has_every_number_of_the_hand_worked_pass() -> None:
 def test_no_text_covers_another_or_leaves_the_picture(largest: Trace) -> None:
     small = trace(drawn((2, 3, 1), hidden="tanh", bias=True, seed=1), [0.5, -1], 1)
     tiny = trace(drawn((1, 1)), 1e-4, 0)
-    for shown in (trace(), small, tiny, largest):
+    huge = drawn((2, 2, 2, 2), hidden="elu(0.5)", loss="binary_cross_entropy", seed=2)
+    wide = trace(huge, [12345.678, -0.25], [1, 0], learning_rate=0.001)
+    for shown in (trace(), small, tiny, wide, largest):
         figure = network_picture(shown)
         assert overlaps(figure) == []
         assert outside(figure) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "detailed", "text"),
+    [
+        (0.817574, True, "0.81757"),
+        (-0.817574, False, "−0.818"),
+        (-0.0, True, "0.00000"),
+        (5323.47135, True, "5323.47"),
+        (5323.47135, False, "5323"),
+        (12345678.0, True, "1.2e+07"),
+        (4.7e-5, True, "4.7e−05"),
+        (0.0004, False, "4.0e−04"),
+    ],
+)
+def test_numbers_are_as_long_as_their_places(value: float, detailed: bool, text: str) -> None:
+    assert brief(value, detailed) == text
 
 
 def test_overlaps_are_seen() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fallline.errors import InputError
 from fallline.report.trace_saving import BACKWARD, FAINT, FORWARD, INK, UPDATED, blank
-from fallline.tracing.numbers import fixed, written
+from fallline.tracing.numbers import written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,12 +154,13 @@ def planned(step: Step) -> Plan:
 
 
 def brief(value: float, detailed: bool) -> str:
-    """Five decimals or three, and powers of ten where those would hide the number."""
-    text = fixed(float(value))
-    if "e" in text or (not detailed and 0 < abs(value) < 0.0005):
+    """Six digits or four, and powers of ten where those would hide the number or not hold it."""
+    decimals = 5 if detailed else 3
+    before = len(str(int(abs(value))))
+    if before > decimals + 1 or 0 < abs(value) < 10 ** (1 - decimals) / 2:
         text = f"{value:.1e}"
-    elif not detailed:
-        text = f"{value + 0.0:.3f}"
+    else:
+        text = f"{value + 0.0:.{decimals + 1 - before}f}"
     return text.replace("-", "−")
 
 
