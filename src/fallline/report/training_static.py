@@ -285,7 +285,17 @@ def _gallery(
         colour = _RED if wrong else "#1b1f24"
         axis.text(left + 0.45, top + 0.96, _wrapped(text, 18), color=colour, ha="center", va="top")
     axis.set(xlim=(-0.05, across - 0.05), ylim=(1.25 * down, -0.05), aspect="equal")
+    axis.set_title(_gallery_title(portrait, tiles, predicted))
     return figure
+
+
+def _gallery_title(portrait: Portrait, tiles: tuple[figures.Tile, ...], predicted: bool) -> str:
+    held = portrait.predictions
+    if not predicted or held is None:
+        return "Training examples with their labels"
+    wrong = sum(tile.right is False for tile in tiles)
+    split = "training" if held.split == "train" else held.split
+    return f"Predictions of {len(tiles)} {split} examples, {wrong} wrong (✗)"
 
 
 def _picture(
