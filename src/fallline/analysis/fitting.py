@@ -180,7 +180,7 @@ def _risen(course: Course) -> Diagnosis | None:
         words += "rose too: a smaller learning rate may help."
     else:
         went = "went on falling" if trained < 0 else "did not rise"
-        words += f"{went}. The weights of epoch {lowest + 1} would serve better."
+        words += f"{went}. The weights of epoch {lowest + 1} generalised best."
     return Diagnosis(fit, words, since=lowest + 2, best_epoch=lowest + 1)
 
 
