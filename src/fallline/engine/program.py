@@ -92,9 +92,8 @@ class Program:
         trained = self.task.pure.trained(params)
         slots = self.union.init(row.branch, row.hyperparameters, trained)
         carry = Carry(params, state, slots, health.healthy(self.task.dtype), self._no_sums())
-        if not self.keep_best:
-            return carry
-        return carry._replace(best=(self.judged(row, carry), state))
+        kept = (self.judged(row, carry), state) if self.keep_best else ()
+        return carry._replace(best=kept)
 
     def _no_sums(self) -> Sums:
         zero = jnp.zeros((), self.task.dtype)
@@ -179,12 +178,8 @@ class Program:
             sums = carry.sums
             trained = (sums.loss / sums.seen, sums.score / sums.seen)
             figures = jnp.stack([*trained, *self._validate(row, carry, validation)])
-            after = health.after_epoch(
-                carry.health,
-                self._monitored(figures),
-                self.stopping,
-                higher_is_better=self.task.higher_is_better,
-            )
+            seen, better = self._monitored(figures), self.task.higher_is_better
+            after = health.after_epoch(carry.health, seen, self.stopping, higher_is_better=better)
             return after, self._no_sums(), figures
 
         def going_on() -> tuple[health.Health, Sums, jax.Array]:
@@ -242,8 +237,7 @@ class Program:
         )
         params = pure.whole(trained, params)
         after = health.after_step(carry.health, loss)
-        carry = carry._replace(params=params, state=state, slots=slots, health=after)
-        return carry, loss, score
+        return carry._replace(params=params, state=state, slots=slots, health=after), loss, score
 
     def _gradient(
         self, params: Any, state: Any, key: Any, train: Arrays, batch: jax.Array
