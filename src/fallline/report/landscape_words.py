@@ -47,7 +47,7 @@ def line(walk: Walk, path: Path) -> Line:
     """The row of ``path`` in a table of ``walk``."""
     rate = path.learning_rate
     others = [
-        f"{name.replace('_', ' ')} {value:g}"
+        f"{name.replace('_', ' ')} {number(value)}"
         for name, value in path.hyperparameters.items()
         if name != "learning_rate"
     ]
@@ -81,7 +81,7 @@ def outcome(walk: Walk, path: Path) -> str:
 def _left(walk: Walk, path: Path) -> int | None:
     """The step at which the path left the box for good; None if it ended inside."""
     low, high = (np.asarray(end) for end in (walk.landscape.box.low, walk.landscape.box.high))
-    outside = ((path.points < low) | (path.points > high)).any(axis=1)
+    outside = np.asarray(((path.points < low) | (path.points > high)).any(axis=1))
     if not outside[-1]:
         return None
     return len(outside) - int(np.argmin(outside[::-1]))
