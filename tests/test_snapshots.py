@@ -93,6 +93,11 @@ def test_dear_snapshots_become_rare(tmp_path: Path, clock: _Clock) -> None:
     assert kept.due([_run(0)])
 
 
+def test_waiting_for_the_disk_costs_nothing_while_calls_are_queued() -> None:
+    assert snapshots.cost(0.5, 0.1) == 0.1
+    assert snapshots.cost(1.7, 0.1) == pytest.approx(1.0)
+
+
 def test_what_is_finished_is_forgotten_and_at_last_the_file(tmp_path: Path) -> None:
     one, two = _run(0), _run(1)
     kept = Snapshots(tmp_path, ())

@@ -14,6 +14,7 @@ from fallline.engine.population import Advanced, Finished
 from fallline.errors import DataError, InputError, StudyError
 from fallline.planning.config import FIRST_FINAL_SEED, StudyConfig
 from fallline.records import Status
+from fallline.store import states
 from fallline.store.folder import StudyFolder
 from fallline.task import Task
 
@@ -130,6 +131,9 @@ def test_an_interrupted_study_goes_on(
         study.compare(_task(), _config(), folder, listener=_Stop(kind, after))
     stored = StudyFolder.open(folder)
     assert not stored.complete
+    under_way = set(states.load(folder))
+    assert under_way or kind is Finished
+    assert not under_way & set(stored.runs()["run_id"]), "what is finished is kept twice"
     before = set(_runs(folder)["run_id"])
     trained: list[str] = []
 
@@ -139,6 +143,7 @@ def test_an_interrupted_study_goes_on(
 
     study.compare(_task(), _config(), folder, listener=listen)
     assert not before & set(trained), "a finished run was trained again"
+    assert not (folder / states.STATES_FILE).exists()
     timing = StudyFolder.open(folder).timing
     assert timing is not None
     assert timing.stored_before == len(before)
@@ -195,7 +200,7 @@ def test_wrong_input_is_refused_before_anything_is_written(tmp_path: Path) -> No
         study.compare(_task(), _config(batch_size=101), folder)
     with pytest.raises(InputError, match="unknown optimizer 'adem'"):
         study.compare(_task(), StudyConfig(("adem",), 4, 25), folder)
-    data = make_dataset(np.eye(8, dtype=np.float32), [0, 1] * 4, validation=0, test=0)
+    data = make_dataset(np.eye(8, dtype=np.float32), [0, 1] * 4, validation=0, test=2)
     with pytest.raises(DataError, match="no validation split"):
         study.compare(Task(models.MLP(2), data, batch_size=2), _config(batch_size=2), folder)
     assert not folder.exists()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from fallline.planning.layout import CALL_SECONDS
 from fallline.records import Run, RunState
 from fallline.store import states as store
 
@@ -60,7 +61,7 @@ class Snapshots:
 
         What is finished must be stored before: a snapshot forgets it.
         """
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.thread_time()
         self._asked = False
         self._states |= {each.run_id: each for each in states if each.run_id not in self._ended}
         self._since |= dict.fromkeys((state.run_id for state in states), began)
@@ -73,7 +74,8 @@ class Snapshots:
             # A study is worth more than its snapshots: it goes on without them.
             self._works = False
             log.warning("the runs under way cannot be kept in %s: %s", self._folder, error)
-        self._seconds = taking_seconds + time.perf_counter() - began
+        waited = time.perf_counter() - began
+        self._seconds = taking_seconds + cost(waited, time.thread_time() - worked)
 
     def ended(self, run_ids: Iterable[str]) -> None:
         """These runs are stored: nobody goes on from their states."""
@@ -91,6 +93,14 @@ class Snapshots:
         """Take the file away."""
         with contextlib.suppress(OSError):
             store.remove(self._folder)
+
+
+def cost(seconds: float, processor: float) -> float:
+    """What writing takes of the training, in seconds: ``seconds`` long, ``processor`` of it work.
+
+    The devices train meanwhile, until the calls that are queued are through.
+    """
+    return max(processor, seconds - CALL_SECONDS)
 
 
 @contextlib.contextmanager
