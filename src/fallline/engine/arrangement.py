@@ -69,12 +69,12 @@ def population(
     """The population that trains a group's runs, laid out as planned; nothing is compiled yet.
 
     ``resident`` gives the task's data on the devices, for those who share it; asked with the
-    devices and whether training examples are streamed.
+    devices and whether training examples are streamed. A single run without it stays on one device.
     """
     layout = group.layout
     if layout.shards > 1:
         devices = devices.shared_by(layout.shards)
-    elif group.runs == 1:
+    elif group.runs == 1 and resident is None:
         devices = Devices.of([devices.mesh.devices.flat[0]])
     program = Program(
         task,

@@ -1,0 +1,164 @@
+"""A series of studies: what is trained, what is chosen, what is stored, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import fallline
+from fallline import api, series
+from fallline.errors import InputError, StudyError
+from fallline.planning import studyfile
+from fallline.store.series import SeriesFolder
+
+FILE = {
+    "name": "small",
+    "title": "A small series",
+    "base": {"task": "digits-mlp", "epochs": 2, "data": {"rows": 400}, "batch_size": 100},
+    "protocol": {"final_seeds": 2, "learning_rates": [0.01, 0.1], "tuned": False},
+    "axes": {
+        "width": {"4": {"model": {"hidden": [4]}}, "16": {"model": {"hidden": [16]}}},
+        "optimizer": {
+            "slow": {"optimizer": "sgd(learning_rate=0.0001)"},
+            "fast": {"optimizer": "adam(learning_rate=0.01)"},
+        },
+    },
+    "stages": {
+        "optimizer": {
+            "vary": ["optimizer"],
+            "fixed": {"width": "16"},
+            "choose": "validation_accuracy",
+            "protocol": {"tuned": True},
+        },
+        "width": {"vary": ["width"]},
+    },
+    "published": [
+        {"stage": "optimizer", "where": {"optimizer": "fast"}, "figures": {"test_accuracy": 0.5}},
+        {
+            "stage": "optimizer",
+            "where": {"optimizer": "fast"},
+            "epoch": 1,
+            "figures": {"train_loss": 2.0},
+        },
+    ],
+    "claims": [
+        {
+            "stage": "optimizer",
+            "text": "fast is better",
+            "better": {"optimizer": "fast"},
+            "figure": "validation_loss",
+        }
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return api.run(FILE, out=tmp_path_factory.mktemp("series") / "small")
+
+
+def test_every_setting_is_measured_on_every_seed(found):
+    runs = found.runs
+    counted = runs.groupby(["stage", "mode", "setting"], sort=False).size().to_dict()
+    assert counted == {
+        ("optimizer", "untuned", "slow"): 2,
+        ("optimizer", "untuned", "fast"): 2,
+        ("optimizer", "tuned", "slow"): 2,
+        ("optimizer", "tuned", "fast"): 2,
+        ("width", "untuned", "4"): 2,
+        ("width", "untuned", "16"): 2,
+    }
+    assert found.complete
+
+
+def test_the_best_setting_of_a_stage_is_kept(found):
+    assert found.folder.progress.chosen == {"optimizer": {"optimizer": "fast"}}
+    widths = found.runs[found.runs["stage"] == "width"]
+    rates = {json.loads(text)["learning_rate"] for text in widths["hyperparameters"]}
+    assert rates == {0.01}
+
+
+def test_a_setting_is_what_a_training_of_it_is(found):
+    own = found.runs[(found.runs["stage"] == "width") & (found.runs["setting"] == "16")].iloc[0]
+    task = fallline.tasks.varied(
+        "digits-mlp", model={"hidden": [16]}, data={"rows": 400}, epochs=2, batch_size=100
+    )
+    alone = fallline.train(task, "adam", learning_rate=0.01, seed=int(own["seed"]))
+    history = alone.history
+    np.testing.assert_allclose(own["train_loss_curve"], history["train_loss"], rtol=1e-5)
+    assert own["test_loss"] == pytest.approx(alone.evaluate("test")["loss"], rel=1e-5)
+
+
+def test_ours_stand_beside_theirs(found):
+    accuracy, loss = found.published().to_dict("records")
+    runs = found.runs[(found.runs["stage"] == "optimizer") & (found.runs["mode"] == "untuned")]
+    fast = runs[runs["setting"] == "fast"]
+    assert accuracy["ours"] == pytest.approx(fast["test_metric"].mean())
+    assert accuracy["difference"] == pytest.approx(accuracy["ours"] - 0.5)
+    first = np.mean([curve[0] for curve in fast["train_loss_curve"]])
+    assert (loss["epoch"], loss["ours"]) == (1, pytest.approx(first))
+
+
+def test_report_and_words(found):
+    page = found.report()
+    assert "A small series" in page.read_text(encoding="utf-8")
+    assert "fast is better" in (page.parent / "report.md").read_text(encoding="utf-8")
+    assert len((page.parent / "runs.csv").read_text().splitlines()) == 13
+    assert "chose optimizer fast" in found.text()
+    told = json.loads(found.to_json())
+    assert told["complete"] is True
+    assert [row["mode"] for row in told["claims"]] == ["untuned", "tuned"]
+
+
+def test_the_same_series_is_not_trained_again(found):
+    told = []
+    api.run(FILE, out=found.path, listener=told.append)
+    assert [event.stored for event in told if isinstance(event, series.MemberBegan)] == [True] * 4
+    assert not [event for event in told if type(event).__name__ == "Finished"]
+
+
+def test_another_series_is_refused(found):
+    changed = studyfile.merged(FILE, {"base": {"epochs": 3}})
+    with pytest.raises(StudyError, match="base differ"):
+        api.run(changed, out=found.path)
+
+
+def test_it_goes_on_where_it_was_stopped(found, tmp_path):
+    class Stopped(Exception):
+        pass
+
+    def stop(event):
+        if isinstance(event, series.MemberBegan) and event.number == 3:
+            raise Stopped
+
+    folder = tmp_path / "small"
+    with pytest.raises(Stopped):
+        api.run(FILE, out=folder, listener=stop)
+    assert not SeriesFolder.open(folder).progress.complete
+    stored = {each.folder for each in SeriesFolder.open(folder).progress.members}
+    assert len(stored) == 2
+    gone_on = api.run(FILE, out=folder).runs
+    figures = ["train_loss", "validation_metric", "test_loss", "test_metric"]
+    assert (gone_on[figures].to_numpy() == found.runs[figures].to_numpy()).all()
+
+
+def test_what_cannot_be_trained_is_told_before_anything_is(tmp_path):
+    wrong = studyfile.merged(FILE, {"axes": {"width": {"16": {"model": {"hiden": [16]}}}}})
+    with pytest.raises(InputError, match="optimizer fixed|hiden") as raised:
+        api.run(wrong, out=tmp_path / "wrong")
+    assert "hidden" in raised.value.hint
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_folds_hold_out_every_example_once(tmp_path):
+    tree = {
+        "name": "folds",
+        "base": {"task": "digits-mlp", "epochs": 1, "data": {"rows": 300, "test": 60}},
+        "protocol": {"final_seeds": 1, "tuned": False, "folds": 2},
+        "axes": {"optimizer": {"adam": {"optimizer": "adam"}}},
+    }
+    runs = api.run(tree, out=tmp_path / "folds").runs
+    assert sorted(runs["fold"]) == [1, 2]
+    assert runs["validation_loss"].nunique() == 2
