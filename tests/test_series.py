@@ -146,7 +146,7 @@ def test_it_goes_on_where_it_was_stopped(found, tmp_path):
 
 def test_what_cannot_be_trained_is_told_before_anything_is(tmp_path):
     wrong = studyfile.merged(FILE, {"axes": {"width": {"16": {"model": {"hiden": [16]}}}}})
-    with pytest.raises(InputError, match="optimizer fixed|hiden") as raised:
+    with pytest.raises(InputError, match="hiden") as raised:
         api.run(wrong, out=tmp_path / "wrong")
     assert "hidden" in raised.value.hint
     assert not (tmp_path / "wrong").exists()
