@@ -146,7 +146,7 @@ def test_words_say_how_a_path_ended(walked: Walk) -> None:
         (-0.5, "−0.5"),
         (12345.6, "12350"),
         (1.23456e-7, "1.23e−7"),
-        (-4e9, "−4.00e9"),
+        (-4e9, "−4e9"),
         (float("inf"), "infinite"),
         (float("nan"), "not finite"),
     ],

@@ -102,7 +102,7 @@ def number(value: float) -> str:
     text = f"{float(f'{value:.4g}'):.6g}" if plain else f"{value:.2e}"
     mantissa, mark, exponent = text.partition("e")
     if mark:
-        text = f"{mantissa}e{int(exponent)}"
+        text = f"{float(mantissa):g}e{int(exponent)}"
     return text.replace("-", "\N{MINUS SIGN}") if text != "-0" else "0"
 
 
