@@ -49,3 +49,16 @@ def test_reset_is_where_a_training_of_that_seed_begins(trained, task: Task) -> N
     np.testing.assert_array_equal(again.step_losses, trained.step_losses)
     with pytest.raises(InputError, match="seed must be a whole number"):
         trained.reset(-1)
+
+
+def test_parameters_that_are_not_zero_are_counted(task: Task) -> None:
+    params = {"Dense_0": {"kernel": np.array([[0.0, -1.0], [1e-30, 0.0]]), "bias": np.zeros(2)}}
+    assert fallline.network.Network(task, params, {}).nonzero == 2
+
+
+def test_a_sparse_training_leaves_as_many_weights_as_its_density_says(task: Task) -> None:
+    training = fallline.train(task, "sgd+sparse", hyperparameters={"sparse_density": 0.25})
+    left = {name: int(np.count_nonzero(array)) for name, array in training.weights.items()}
+    kernels = sum(count for name, count in left.items() if name.endswith("kernel"))
+    assert abs(kernels - 0.25 * (6 * 8 + 8 * 3)) <= 1
+    assert training.network.nonzero == sum(left.values())
