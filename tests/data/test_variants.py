@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,15 @@ from fallline.data import builtin
 from fallline.data.files import read_idx
 from fallline.data.variants import SETTINGS, variant
 from fallline.errors import InputError
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _read_once() -> Iterator[None]:
+    """The data sets' files, unpacked once for all tests."""
+    read = functools.cache(builtin.contents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builtin, "contents", lambda name, **how: dict(read(name, **how)))
+        yield
 
 
 @pytest.fixture(scope="module")
