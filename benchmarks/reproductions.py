@@ -1,0 +1,123 @@
+"""The five studies in full: their reports for the docs, and how long each takes.
+
+Every study is run as published and as it should be, a process each, timed from the interpreter's
+start to the report. What was finished by an earlier run of this script in the same ``--work``
+folder is gone on with, and then its time is not claimed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import command
+import machine
+import reporting
+from command import BenchmarkError
+
+NAME = "reproductions"
+STUDIES = ("batch-size", "cnn-optimizers", "fashion-stages", "adaptive", "parameter-efficiency")
+FORMS = ("as-published", "as-it-should-be")
+GOALS = {"batch-size": 900.0, "cnn-optimizers": 480.0, "fashion-stages": 90.0}
+"""Seconds as published with one seed, on 2 cores."""
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """One study in one form, as a whole process."""
+
+    study: str
+    form: str
+    seeds: int | None
+    """Asked for; None for the file's own."""
+    seconds: float
+    others: float | None
+    """Cores that other processes took meanwhile."""
+    runs: int
+    begun_before: bool
+    """Part of it was trained by an earlier process: the seconds are not all."""
+    folder: Path
+
+
+def reproduce(study: str, form: str, seeds: int | None, work: Path, patience: float) -> Reproduced:
+    """Run one study in one form; what is complete already only writes its report anew."""
+    folder = work / "-".join([study, form, *([f"{seeds}-seeds"] if seeds else [])])
+    begun_before = folder.exists()
+    line = [sys.executable, "-m", "fallline", "reproduce", study, "--out", str(folder), "--json"]
+    line += ["--as-published"] if form == "as-published" else []
+    line += ["--seeds", str(seeds)] if seeds else []
+    machine.wait_until_quiet(patience)
+    with machine.watched() as watch:
+        process = subprocess.run(
+            line, env=command.environment(work / "cache"), stdout=subprocess.PIPE, text=True
+        )
+    if process.returncode:
+        raise BenchmarkError(f"{' '.join(line)}\nended with {process.returncode}")
+    runs = sum(row["seeds"] for row in json.loads(process.stdout)["settings"])
+    return Reproduced(study, form, seeds, watch.seconds, watch.others, runs, begun_before, folder)
+
+
+def page(found: list[Reproduced]) -> str:
+    """The times in Markdown."""
+    rows = []
+    for one in found:
+        goal = GOALS.get(one.study) if one.form == "as-published" else None
+        time = "gone on with" if one.begun_before else f"{one.seconds / 60:.1f} min"
+        met = (
+            ""
+            if goal is None or one.begun_before
+            else (f"{goal / 60:g} min: {'met' if one.seconds <= goal else 'not met'}")
+        )
+        seeds = "the file's" if one.seeds is None else str(one.seeds)
+        rows.append((f"`{one.study}`", one.form.replace("-", " "), seeds, f"{one.runs}", time, met))
+    header = ["study", "form", "seeds", "measured runs", "time", "goal (one seed)"]
+    return "\n\n".join(
+        [
+            "## The five studies in full",
+            "`fallline reproduce NAME`, the whole command with compiling and report; measured runs "
+            "are those on fresh seeds, without the searches':",
+            reporting.markdown_table(header, rows),
+            f"{reporting.origin()} {reporting.quietness([one.others for one in found])}",
+        ]
+    )
+
+
+def main() -> int:
+    """Run, write the reports into the docs where asked, print; 2 for an error."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--studies", nargs="+", choices=STUDIES, default=list(STUDIES))
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
+    parser.add_argument("--seeds", type=int, help="fresh seeds instead of the files' own")
+    parser.add_argument("--work", type=Path, default=Path("fallline-reproductions"))
+    parser.add_argument("--docs", type=Path, help="the folder for the reports in Markdown")
+    reporting.add_options(parser)
+    options = reporting.parsed(parser, seeds=1)
+    found = []
+    try:
+        for form in options.forms:
+            for study in options.studies:
+                one = reproduce(study, form, options.seeds, options.work, options.patience)
+                print(f"{study} {form}: {one.seconds:.0f} s", file=sys.stderr, flush=True)
+                found.append(one)
+                if options.docs:
+                    write_report(one, options.docs)
+    except BenchmarkError as error:
+        return reporting.failed(NAME, error)
+    figures = {"measured": [asdict(one) for one in found], "machine": machine.description()}
+    reporting.publish(NAME, figures, page(found), options)
+    return 0
+
+
+def write_report(one: Reproduced, docs: Path) -> None:
+    """The study's report in Markdown, as a page of the docs."""
+    docs.mkdir(parents=True, exist_ok=True)
+    name = f"{one.study}-as-published.md" if one.form == "as-published" else f"{one.study}.md"
+    (docs / name).write_text((one.folder / "report.md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
