@@ -12,7 +12,7 @@ ifneq ($(wildcard ../shared/data),)
 export FALLLINE_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: compare test test-all lint check bench docs proofs clean
+.PHONY: compare reproduce test test-all lint check bench docs proofs clean
 
 compare: $(INSTALLED)
 	@$(BIN)/fallline compare digits-mlp
@@ -45,7 +45,7 @@ $(BENCH_VENV)/.installed: benchmarks/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-BENCHMARKS := steps study roofline breakdown scaling gpu compare_peers cold_start
+BENCHMARKS := steps study roofline breakdown scaling gpu compare_peers cold_start reproductions
 WITH_PEERS := steps study roofline breakdown compare_peers
 
 # One of them: make bench-steps. With options: make bench-steps BENCH='--cases mlp-32 --rounds 3'.
@@ -56,7 +56,12 @@ $(BENCHMARKS:%=bench-%): bench-%: $(INSTALLED)
 	$(BIN)/python benchmarks/$*.py $(PEERS) --table docs/performance.md $(BENCH)
 
 $(WITH_PEERS:%=bench-%): $(BENCH_VENV)/.installed
+bench-reproductions: BENCH += --docs docs/studies
 $(WITH_PEERS:%=bench-%): PEERS = --peers-python $(BENCH_VENV)/bin/python
+
+# The five studies in minutes, each with its report.
+reproduce: $(INSTALLED)
+	$(BIN)/fallline reproduce all --quick --quiet
 
 # What the optimizers' tests compare them with, for their pages.
 proofs: $(DEVELOPED)

@@ -10,7 +10,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Task": "fallline.task",
     "Dataset": "fallline.data.dataset",
-    "EarlyStopping": "fallline.engine.health",
+    "EarlyStopping": "fallline.planning.stopping",
     "prepare": "fallline.engine.devices",
     "compare": "fallline.api",
     "train": "fallline.api",
@@ -21,6 +21,9 @@ _HOMES = {
     "evaluate": "fallline.api",
     "report_training": "fallline.portrait",
     "trace": "fallline.tracing",
+    "run": "fallline.api",
+    "reproduce": "fallline.api",
+    "open_series": "fallline.reproduction",
     "open_study": "fallline.results",
     "Study": "fallline.results",
 }
@@ -36,22 +39,26 @@ __all__ = [
     "evaluate",
     "landscape",
     "load",
+    "open_series",
     "open_study",
     "prepare",
     "report_training",
+    "reproduce",
+    "run",
     "trace",
     "train",
     "walk",
 ]
 
 if TYPE_CHECKING:
-    from fallline.api import compare, cross_validate, evaluate, load, train
+    from fallline.api import compare, cross_validate, evaluate, load, reproduce, run, train
     from fallline.data.dataset import Dataset
     from fallline.engine.devices import prepare
-    from fallline.planning.stopping import EarlyStopping
-    from fallline.portrait import report_training
     from fallline.landscapes.functions import landscape
     from fallline.landscapes.walking import walk
+    from fallline.planning.stopping import EarlyStopping
+    from fallline.portrait import report_training
+    from fallline.reproduction import open_series
     from fallline.results import Study, open_study
     from fallline.task import Task
     from fallline.tracing import trace
