@@ -152,7 +152,7 @@ def averaged_and_rounded(x: Arrays, s: Settings, h: Settings) -> Arrays:
 
 RATE = {"learning_rate": 0.1}
 PRUNED = {**RATE, "prune_density": 0.3, "prune_begin": 0.15, "prune_end": 0.85}
-GROWN = {**RATE, "sparse_density": 0.5, "sparse_share": 0.6, "sparse_end": 0.95}
+GROWN = {**RATE, "sparse_density": 0.5, "sparse_share": 0.6, "sparse_end": 0.5}
 HAND = [
     *(
         ("sgd+prune", Hand(pruning, PRUNED, {"prune_scope": s, "prune_times": 4}, steps=10))
@@ -400,6 +400,17 @@ def test_what_is_gone_is_exactly_zero_and_as_much_is_left_as_was_asked_for(
     params = trained(f"{inside}+{wrapper}", {f"{wrapper}_density": 0.2}, **options)
     assert np.count_nonzero(params["W"]) == 6
     assert np.count_nonzero(params["b"]) == 5
+
+
+def test_what_is_inside_is_told_of_the_network_without_what_is_gone() -> None:
+    params = {"W": jnp.asarray([[1.0, 2.0], [3.0, 4.0]]), "b": jnp.asarray([5.0])}
+    masks = [jnp.asarray([[True, False], [False, True]])]
+    given = {"grad": params, "value_fn": lambda p: jnp.sum(p["W"]) + p["b"][0], "key": 7}
+    told = rule_sparsity.of_sparse(given, masks)
+    np.testing.assert_array_equal(told["grad"]["W"], [[1, 0], [0, 4]])
+    np.testing.assert_array_equal(told["grad"]["b"], [5])
+    assert told["value_fn"](params) == 10
+    assert told["key"] == 7
 
 
 def test_a_density_of_one_prunes_nothing() -> None:
