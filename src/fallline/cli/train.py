@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fallline.task import Task
     from fallline.training import Training
 
+SPARSE_SHARE = 0.9
+"""Where fewer of the parameters than this are not zero, it is worth saying."""
+
 TaskArgument = Annotated[str, typer.Argument(help="A built-in task, or the path of a CSV file.")]
 TargetOption = Annotated[str | None, typer.Option(help="The column of the CSV file to predict.")]
 KindOption = Annotated[
@@ -277,7 +280,7 @@ def _conclude(training: Training, folder: Path, pictures: str | None) -> None:
     elif training.task.dataset.test is not None:
         print(f"test: {_in_words(training.evaluate('test'))}")
     network, made = training.network, training.task.pure.parameters
-    if network.nonzero < made:
+    if network.nonzero < SPARSE_SHARE * made:
         print(f"of {made:,} parameters {network.nonzero:,} are not zero")
     print(f"weights: {saved}")
     print(f"report: {report_training(training, folder / REPORT_NAME, pictures=pictures)}")
