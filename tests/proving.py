@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,10 @@ class Problem:
         draw = np.random.default_rng(20)
         a, w = draw.uniform(0.5, 3.0, 17), draw.uniform(0.5, 2.0, 17)
         return cls(a, draw.uniform(-1, 1, 17), w, draw.uniform(0, 3, 17), draw.normal(0, 1, 17))
+
+    def written(self) -> str:
+        """It as text; :meth:`of` reads it to the last digit."""
+        return json.dumps({name: array.tolist() for name, array in vars(self).items()})
 
     @property
     def start(self) -> Arrays:
@@ -152,6 +157,48 @@ class Golden:
         return f"{self.record}-{self.case}-{self.entry}"
 
 
+@cache
+def quick() -> dict[str, bool]:
+    """Options of XLA under which small programs compile in two thirds of the time.
+
+    Operations stay apart, instead of being fused into kernels. Empty where XLA has no such option.
+    """
+    options = {"xla_cpu_use_fusion_emitters": False}
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=options)(1.0)
+    except (RuntimeError, ValueError):
+        return {}
+    return options
+
+
+@cache
+def compiled_update(
+    entry: optimizers.Optimizer, options: tuple[tuple[str, Any], ...], problem: str | None
+) -> Callable[..., Any]:
+    """``(settings, grads, state, params, key, value, total_steps)`` to updates and state.
+
+    One program for all proofs of an entry in a form: settings are traced. ``problem``, written by
+    :meth:`Problem.written`, is for rules that call the loss.
+    """
+    called = Problem.of(json.loads(problem)).traced if problem else None
+
+    def update(
+        settings: Any, grads: Any, state: Any, params: Any, key: Any, value: Any, total_steps: Any
+    ) -> Any:
+        extra = {
+            "value": value,
+            "grad": grads,
+            "value_fn": called,
+            "key": key,
+            "total_steps": total_steps,
+        }
+        needed = {name: extra[name] for name in sorted(entry.needs)}
+        rule = entry.transformation(settings, **dict(options))
+        return rule.update(grads, state, params, **needed)
+
+    return jax.jit(update, compiler_options=quick())
+
+
 class Run:
     """An entry that takes steps in float64."""
 
@@ -170,25 +217,27 @@ class Run:
         self.params = problem.start
         self.state = rule.init(jax.tree.map(jnp.asarray, self.params))
 
-        def update(grads: Any, state: Any, params: Any, key: Any, value: Any) -> Any:
-            extra = {
-                "value": value,
-                "grad": grads,
-                "value_fn": problem.traced,
-                "key": key,
-                "total_steps": jnp.asarray(total_steps, jnp.int32),
-            }
-            needed = {name: extra[name] for name in sorted(self.entry.needs)}
-            return rule.update(grads, state, params, **needed)
-
-        self._update = jax.jit(update)
+        calls = "value_fn" in self.entry.needs
+        self._update = compiled_update(
+            self.entry, tuple(sorted(self.options.items())), problem.written() if calls else None
+        )
+        complete = self.entry.complete(self.settings)
+        self._given = {name: jnp.asarray(number) for name, number in complete.items()}
 
     def step(self, number: int) -> None:
         """Step ``number``, from 1."""
         params = jax.tree.map(jnp.asarray, self.params)
         grads = jax.tree.map(jnp.asarray, self.problem.gradient(self.params))
         value = jnp.asarray(self.problem.value(self.params))
-        updates, self.state = self._update(grads, self.state, params, key_of(number), value)
+        updates, self.state = self._update(
+            self._given,
+            grads,
+            self.state,
+            params,
+            key_of(number),
+            value,
+            jnp.asarray(self.total_steps, jnp.int32),
+        )
         assert updates["W"].dtype == np.float64
         self.params = {name: np.asarray(params[name] + updates[name]) for name in params}
 

@@ -45,7 +45,27 @@ def cubed(grads: Any, state: Any, params: Any = None) -> Any:
     return updates, jax.tree.map(lambda held, g: held + jnp.abs(g) ** 3, state, grads)
 
 
+def averaged(grads: Any, state: Any, params: Any = None) -> Any:
+    return jax.tree.map(lambda g: -0.1 * g / (1 + jnp.abs(g)), grads), jax.tree.map(
+        lambda held, g: held + jnp.mean(g), state, grads
+    )
+
+
+def hasty(grads: Any, state: Any, params: Any = None) -> Any:
+    return jax.tree.map(lambda g: (-0.2 if isinstance(g, jax.core.Tracer) else -0.1) * g, grads), ()
+
+
 BROKEN = {
+    "other steps when compiled": (
+        broken(hasty),
+        testing.compiled_steps_are_eager_ones,
+    ),
+    "the mean of nothing": (
+        broken(
+            averaged, init=lambda params: jax.tree.map(lambda p: jnp.zeros((), p.dtype), params)
+        ),
+        testing.parameters_may_have_any_shape,
+    ),
     "an empty title": (broken(title=""), testing.the_sheet_is_whole),
     "a need that nobody meets": (broken(needs=frozenset({"hessian"})), testing.the_sheet_is_whole),
     "more memory than said": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import pytest
 
 import proving
 from fallline import optimizers
+from fallline.testing import training
 
 
 class Path(NamedTuple):
@@ -24,6 +26,14 @@ class Path(NamedTuple):
 
 
 Descend = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quickly_compiled() -> Iterator[None]:
+    """The contract's programs are many and small: most of their time is their compilation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "COMPILER_OPTIONS", proving.quick())
+        yield
 
 
 @pytest.fixture
@@ -57,7 +67,7 @@ def descend() -> Descend:
             params = jax.tree.map(lambda p, u: p + u, params, updates)
             return (params, state), (params, state, value)
 
-        @jax.jit
+        @partial(jax.jit, compiler_options=proving.quick())
         def whole(params: Any) -> Any:
             return jax.lax.scan(step, (params, rule.init(params)), None, length=steps)[1]
 

@@ -11,7 +11,7 @@ A check knows an entry by its sheet alone: none is singled out by its name.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,17 +21,23 @@ import numpy as np
 from fallline import optimizers
 from fallline.optimizers import Optimizer
 from fallline.optimizers.spec import EXTRAS
+from fallline.testing.training import (
+    BOWL_STEPS,
+    Loss,
+    as_arrays,
+    bowl,
+    different,
+    jit,
+    program,
+    start,
+    stepper,
+    trained,
+)
 
-# Columns of W have the sums that they begin with: centralised gradients leave those alone.
-PULL = {"W": np.array([[0.5, -0.2, 0.3], [-0.5, 0.2, -0.3]]), "b": np.array([0.2, -0.3])}
-CURVATURE = {"W": np.array([[1.0, 2.0, 0.5], [1.5, 1.0, 3.0]]), "b": np.array([0.7, 1.2])}
-BOWL_STEPS = 4000
 BOWL_SHARE = 2e-3
 """Of the loss at the start, below which a convex bowl's bottom counts as found."""
 
 Check = Callable[[Optimizer], None]
-Loss = Callable[[Any], Any]
-"""From parameters to a scalar."""
 
 
 def check_optimizer(optimizer: str | Optimizer) -> None:
@@ -43,67 +49,6 @@ def check_optimizer(optimizer: str | Optimizer) -> None:
         except AssertionError as error:
             broken = check.__name__.replace("_", " ")
             raise AssertionError(f"{entry.name} breaks the contract: {broken}\n{error}") from error
-
-
-def start(dtype: Any = np.float32) -> dict[str, jax.Array]:
-    """Parameters to begin with: a matrix and a vector."""
-    return {"W": jnp.zeros((2, 3), dtype), "b": jnp.full((2,), 0.1, dtype)}
-
-
-def bowl(params: Any) -> Any:
-    """A convex quadratic with its minimum, 0, at :data:`PULL`."""
-    parts = jax.tree.map(
-        lambda p, a, c: jnp.sum(a.astype(p.dtype) * (p - c.astype(p.dtype)) ** 2),
-        params,
-        CURVATURE,
-        PULL,
-    )
-    return sum(jax.tree.leaves(parts)) / 2
-
-
-def stepper(entry: Optimizer, rule: Any, f: Loss = bowl, total_steps: int = BOWL_STEPS) -> Any:
-    """One step ``(params, state, number) -> (params, state)``, as a training loop takes it."""
-
-    def step(params: Any, state: Any, number: Any = 0) -> tuple[Any, Any]:
-        value, grads = jax.value_and_grad(f)(params)
-        extra = {
-            "value": value,
-            "grad": grads,
-            "value_fn": f,
-            "key": jax.random.fold_in(jax.random.key(0), number),
-            "total_steps": jnp.asarray(total_steps, jnp.int32),
-        }
-        needed = {name: extra[name] for name in sorted(entry.needs)}
-        updates, state = rule.update(grads, state, params, **needed)
-        return jax.tree.map(jnp.add, params, updates), state
-
-    return step
-
-
-def trained(entry: Optimizer, settings: Mapping[str, Any], params: Any, steps: int) -> Any:
-    """The parameters that it is judged by after ``steps`` on the bowl, and the last loss."""
-    rule = entry.transformation(settings)
-    step = stepper(entry, rule, total_steps=steps)
-
-    def body(carry: Any, number: jax.Array) -> tuple[Any, jax.Array]:
-        return step(*carry, number), bowl(carry[0])
-
-    begun = (params, rule.init(params))
-    (params, state), losses = jax.lax.scan(body, begun, jnp.arange(steps))
-    return entry.evaluation_params(settings, params, state), losses
-
-
-def different(entry: Optimizer, factor: float) -> dict[str, Any]:
-    """The defaults with the first hyper-parameter, where there is one, changed."""
-    settings = entry.defaults
-    for name in list(settings)[:1]:
-        settings[name] *= factor
-    return settings
-
-
-def as_arrays(settings: Mapping[str, float], dtype: Any = np.float32) -> dict[str, jax.Array]:
-    """Settings as traced programs take them."""
-    return {name: jnp.asarray(value, dtype) for name, value in settings.items()}
 
 
 def assert_same(left: Any, right: Any, *, rtol: float, atol: float) -> None:
@@ -162,7 +107,7 @@ def the_sheet_agrees_with_the_builder(entry: Optimizer) -> None:
 def its_memory_is_as_the_sheet_says(entry: Optimizer) -> None:
     """``slots`` parameter-sized arrays, and nothing else but scalars unless ``more_state``."""
     params = start()
-    state = entry.transformation(entry.defaults).init(params)
+    state = jax.eval_shape(entry.transformation(entry.defaults).init, params)
     shapes = [leaf.shape for leaf in jax.tree.leaves(params)]
     held = [leaf.shape for leaf in jax.tree.leaves(state) if leaf.shape]
     due = shapes * entry.slots
@@ -195,11 +140,12 @@ def parameters_may_have_any_shape(entry: Optimizer) -> None:
 
     _keeps(entry, odd, "float32", "float32", round_bowl)
     rule = entry.transformation(entry.defaults)
-    step = jax.jit(stepper(entry, rule, round_bowl))
-    params, state = odd(), rule.init(odd())
-    for number in range(3):
-        params, state = step(params, state, number)
-    assert _finite((params, state)), "not finite after three steps"
+    step = stepper(entry, rule, round_bowl)
+
+    def three_steps(params: Any) -> Any:
+        return jax.lax.fori_loop(0, 3, lambda n, c: step(*c, n), (params, rule.init(params)))
+
+    assert _finite(jit(three_steps)(odd())), "not finite after three steps"
 
 
 def _keeps(entry: Optimizer, params_of: Any, dtype: str, of_settings: str, f: Loss = bowl) -> None:
@@ -233,76 +179,70 @@ def _keeps(entry: Optimizer, params_of: Any, dtype: str, of_settings: str, f: Lo
 def traced_settings_train_as_constant_ones(entry: Optimizer) -> None:
     """Settings inside the program are those outside of it."""
     settings = different(entry, 1.5)
-    constant, _ = jax.jit(lambda p: trained(entry, settings, p, 5))(start())
-    traced, _ = jax.jit(lambda s, p: trained(entry, s, p, 5))(as_arrays(settings), start())
-    assert_same(traced, constant, rtol=2e-5, atol=1e-7)
+    constant, _ = jit(lambda p: trained(entry, settings, p, 5))(start())
+    traced = program(entry)(settings, start(), 5, total_steps=5)
+    assert_same(traced.judged, constant, rtol=2e-5, atol=1e-7)
 
 
 def compiled_steps_are_eager_ones(entry: Optimizer) -> None:
     """``jax.jit`` changes nothing but rounding."""
     rule = entry.transformation(entry.defaults)
     step = stepper(entry, rule)
-    eager, compiled = ((start(), rule.init(start())) for _ in range(2))
+    eager = start(), rule.init(start())
     for number in range(2):
         eager = step(*eager, number)
-        compiled = jax.jit(step)(*compiled, number)
-    assert_same(compiled, eager, rtol=2e-5, atol=1e-7)
+    compiled = program(entry)(entry.defaults, start(), 2)
+    assert_same((compiled.params, compiled.state), eager, rtol=2e-5, atol=1e-7)
 
 
 def settings_share_one_compilation_and_vmap_as_single_runs(entry: Optimizer) -> None:
     """Other floats compile nothing, and runs side by side are those runs alone."""
-    compilations = []
+    each = [different(entry, factor) for factor in (0.5, 1.0, 1.5)]
+    begins = [jax.tree.map(lambda leaf, k=k: leaf + k, start()) for k in (0.0, 0.1, -0.2)]
+    compiled, counts, single = program(entry), [], []
+    for settings, params in zip(each, begins, strict=True):
+        single.append(compiled(settings, params, 8, total_steps=8).judged)
+        counts.append(compiled.compilations)
+    assert set(counts) == {1}, f"compiled {counts[-1]} times for three settings"
 
     def whole(settings: Any, params: Any) -> Any:
-        compilations.append(1)
         return trained(entry, settings, params, 8)[0]
-
-    each = [as_arrays(different(entry, factor)) for factor in (0.5, 1.0, 1.5)]
-    begins = [jax.tree.map(lambda leaf, k=k: leaf + k, start()) for k in (0.0, 0.1, -0.2)]
-    program = jax.jit(whole)
-    single = [program(settings, params) for settings, params in zip(each, begins, strict=True)]
-    assert len(compilations) == 1, f"compiled {len(compilations)} times for three settings"
 
     def stacked(trees: list[Any]) -> Any:
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
-    together = jax.jit(jax.vmap(whole))(stacked(each) if each[0] else {}, stacked(begins))
+    runs = stacked([as_arrays(settings) for settings in each])
+    together = jit(jax.vmap(whole))(runs, stacked(begins))
     assert_same(together, stacked(single), rtol=1e-4, atol=1e-5)
 
 
 def its_state_goes_through_files(entry: Optimizer) -> None:
     """Stored as plain arrays and read again, it goes on as if nothing had been."""
-    rule = entry.transformation(entry.defaults)
-    step = jax.jit(stepper(entry, rule))
-    params, state = step(start(), rule.init(start()), 0)
+    compiled, settings = program(entry), entry.defaults
+    params, state, *_ = compiled(settings, start(), 1)
     stored = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state)]
     form = jax.tree.structure(state)
     read = [
         jnp.asarray(np.frombuffer(data, leaf.dtype).reshape(leaf.shape))
         for data, leaf in zip(stored, jax.tree.leaves(state), strict=True)
     ]
-    again = step(params, jax.tree.unflatten(form, read), 1)
-    assert_same(again, step(params, state, 1), rtol=0, atol=0)
+    again = compiled(settings, params, 2, first=1, state=jax.tree.unflatten(form, read))
+    gone_on = compiled(settings, params, 2, first=1, state=state)
+    assert_same(again, gone_on, rtol=0, atol=0)
 
 
 def finds_the_bottom_of_a_bowl_with_its_defaults(entry: Optimizer) -> None:
     """4,000 steps on a convex quadratic."""
-    params, losses = jax.jit(lambda s, p: trained(entry, s, p, BOWL_STEPS))(
-        as_arrays(entry.defaults), start()
-    )
-    assert np.all(np.isfinite(losses)), "a loss is not finite"
-    share = float(bowl(params)) / float(losses[0])
+    found = program(entry)(entry.defaults, start(), BOWL_STEPS)
+    assert found.bowl_was_finite, "a loss is not finite"
+    share = float(bowl(found.judged)) / float(bowl(start()))
     assert share < BOWL_SHARE, f"{share:.2g} of the loss is left"
 
 
 def no_gradient_no_step(entry: Optimizer) -> None:
     """Parameters of zero without gradient stay, and nothing becomes NaN."""
     params = jax.tree.map(jnp.zeros_like, start())
-    rule = entry.transformation(entry.defaults)
-    step = jax.jit(stepper(entry, rule, f=lambda p: 0.0 * bowl(p)))
-    state = rule.init(params)
-    for number in range(3):
-        params, state = step(params, state, number)
+    params, state, *_ = program(entry)(entry.defaults, params, 3, height=0.0)
     if "key" not in entry.needs:  # noise moves parameters without any gradient
         assert all(np.all(np.asarray(leaf) == 0) for leaf in jax.tree.leaves(params)), "moved"
     assert _finite((params, state)), "not finite"
@@ -310,16 +250,7 @@ def no_gradient_no_step(entry: Optimizer) -> None:
 
 def huge_gradients_leave_everything_finite(entry: Optimizer) -> None:
     """A slope of 1e18 in float32: its square is the largest power that is finite."""
-
-    def steep(params: Any) -> Any:
-        return sum(jnp.sum(1e18 * jnp.sqrt(1 + p * p)) for p in jax.tree.leaves(params))
-
-    params = start()
-    rule = entry.transformation(entry.defaults)
-    step = jax.jit(stepper(entry, rule, f=steep))
-    state = rule.init(params)
-    for number in range(12):
-        params, state = step(params, state, number)
+    params, state, *_ = program(entry)(entry.defaults, start(), 12, slope=1e18)
     assert _finite((params, state)), "not finite after 12 steps"
 
 
