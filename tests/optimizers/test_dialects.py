@@ -9,6 +9,7 @@ import importlib
 import itertools
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,7 +21,7 @@ import pytest
 from fallline import optimizers
 from fallline.optimizers.dialects import FRAMEWORKS, Argument, Dialect, Fixed, names
 from fallline.optimizers.spec import HyperParameter, Optimizer
-from proving import Problem, Run, flat, key_of
+from proving import Problem, Run, flat, key_of, quick
 
 STEPS = 60
 TOLERANCE = 1e-12
@@ -118,7 +119,7 @@ def difference_to_optax(entry: Optimizer, dialect: Dialect, choices: Mapping[str
     rule = getattr(importlib.import_module(module), name)(**arguments)
     theirs = optax.with_extra_args_support(rule)
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=quick())
     def update(grads: Any, state: Any, params: Any, key: Any, value: Any) -> Any:
         extra = {"value": value, "grad": grads, "value_fn": problem.traced, "key": key}
         needed = {each: extra[each] for each in sorted(entry.needs & set(extra))}

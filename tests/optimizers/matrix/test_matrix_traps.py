@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import optax.contrib
 import pytest
 
 from fallline import optimizers
+from proving import quick
 
 
 def moved(name: str, grad: Any, settings: Any = None, **options: Any) -> Any:
@@ -62,20 +64,33 @@ def test_shampoo_first_makes_every_singular_value_one(x64: None) -> None:
     np.testing.assert_allclose(update, -left @ right, atol=1e-8)
 
 
+@cache
+def five_steps(name: str) -> Any:
+    """From a gradient to what five steps along its multiples lead to."""
+    entry = optimizers.get(name)
+    options = {"every": 2} if "every" in entry.option_defaults else {}
+    rule = entry.transformation({}, **options)
+
+    def step(number: Any, carry: Any) -> Any:
+        grad, params, state = carry
+        extra = {"key": jax.random.key(number)} if entry.needs else {}
+        update, state = rule.update(grad * (1 + number), state, params, **extra)
+        return grad, params + update, state
+
+    def whole(grad: jax.Array) -> Any:
+        begun = (grad, jnp.zeros_like(grad), rule.init(grad))
+        return jax.lax.fori_loop(0, 5, step, begun)[1:]
+
+    return jax.jit(whole, compiler_options=quick())
+
+
 @pytest.mark.parametrize("name", ["shampoo", "soap", "kron", "galore", "muon"])
 @pytest.mark.parametrize("size", [0.0, 1e-30, 1e18])
 def test_decompositions_stay_finite_in_float32(name: str, size: float) -> None:
     """Also where a row, as that of a dead unit, never has a gradient."""
     grad = jnp.asarray(size * drawn(40, 20), jnp.float32).at[3].set(0.0)
-    entry = optimizers.get(name)
-    options = {"every": 2} if "every" in entry.option_defaults else {}
-    rule = entry.transformation({}, **options)
-    params, state = jnp.zeros_like(grad), rule.init(grad)
-    for number in range(5):
-        extra = {"key": jax.random.key(number)} if entry.needs else {}
-        update, state = rule.update(grad * (1 + number), state, params, **extra)
-        params = params + update
-    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves((params, state)))
+    reached = five_steps(name)(grad)
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(reached))
 
 
 def test_krons_factors_are_updated_ever_more_rarely() -> None:
