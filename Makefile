@@ -29,10 +29,10 @@ $(DEVELOPED): pyproject.toml $(VENV)/bin/python
 	@touch $@ $(INSTALLED)
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -m 'not slow'
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 test-all: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(DEVELOPED)
 	$(BIN)/ruff check
