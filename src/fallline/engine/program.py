@@ -63,11 +63,6 @@ class Program:
         return steps_per_epoch(len(self.task.dataset.train), self.batch_size)
 
     @property
-    def parts_per_epoch(self) -> int:
-        """1 where a part of a call is an epoch, more where an epoch is cut into calls."""
-        return -(-self.steps_per_epoch // self.steps_per_part)
-
-    @property
     def steps_per_part(self) -> int:
         """Steps of a part of a call: of an epoch, or of a call's share of one."""
         return -(-self.steps_per_epoch // self.calls_per_epoch)
