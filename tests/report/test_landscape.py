@@ -229,6 +229,16 @@ def test_the_page_can_be_used_by_keyboard(walked: Walk) -> None:
     assert all(each["aria-label"] for each in pictures)
 
 
+@pytest.mark.parametrize(
+    "text", ["0*x + 0*y", "1e300*x^9*y^9", "exp(exp(x + y))", "1e-300*x + y", "1/(x*y)", "log(x)*y"]
+)
+def test_odd_functions_are_drawn_too(text: str) -> None:
+    ground = landscape(text).at(start=(0.5, 0.5))
+    walked = Walk(ground, (path(ground, [[0.5, 0.5], [0.5, 0.6], [-1e300, 1e9]]),), 2)
+    assert "nan" not in landscape_page.render(walked).partition("<main>")[2].partition("<script")[0]
+    assert landscape_still.draw(walked).axes
+
+
 def test_of_long_walks_some_steps_are_shown() -> None:
     kept = landscape_page.frames(Walk(landscape("booth"), (), 9999))
     assert len(kept) <= landscape_page.MOST_FRAMES + 1

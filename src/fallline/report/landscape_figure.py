@@ -25,6 +25,8 @@ CURVE = 801
 LEVELS = 15
 _STEEP = 0.12
 """Contours go by even ratios where half of the heights lie below this share of the highest."""
+_HIGHEST = 1e200
+"""Heights that are drawn: differences of larger ones overflow."""
 _MARGIN = 0.6
 """Segments are cut this many boxes outside of what is seen, so that none ends in sight."""
 
@@ -152,7 +154,8 @@ class Picture:
 
 
 def _finite(values: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(values), values, np.nan)
+    """``values``, NaN where there is none that can be drawn."""
+    return np.where(np.abs(values) < _HIGHEST, values, np.nan)
 
 
 def levels(z: np.ndarray, lowest: float | None) -> np.ndarray:
