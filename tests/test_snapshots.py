@@ -210,6 +210,7 @@ def _survived(folder: Path, signals: Sequence[signal.Signals], seed: int) -> tup
         time.sleep(draw.uniform(0.0, 0.5))
         process.send_signal(how)
         _, said = process.communicate()
+        assert b"anew" not in said, said.decode()  # a state was not gone on from
         if process.returncode == 0:
             break
         if how is signal.SIGKILL:
@@ -222,6 +223,7 @@ def _survived(folder: Path, signals: Sequence[signal.Signals], seed: int) -> tup
     process = _started(folder)
     _, said = process.communicate()
     assert process.returncode == 0, said.decode()
+    assert b"anew" not in said, said.decode()
     return killed, resumed
 
 
