@@ -1,10 +1,152 @@
-"""The page of a series."""
+"""The page of a series: one HTML file that opens offline, made of its findings."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
 from fallline.analysis.published import Findings
+from fallline.report import (
+    formats,
+    interactive,
+    reproduction_figures,
+    reproduction_interactive,
+    reproduction_tables,
+    reproduction_words,
+)
+from fallline.report.reproduction_panels import Panel
+from fallline.report.reproduction_tables import Section
+from fallline.report.reproduction_text import chosen
+from fallline.report.tables import plain
+
+OPEN_ROWS = 14
+"""Rows of a table up to which it is shown without being asked for, beside its chart."""
+HEADINGS = {
+    "published": ("Published beside ours", "published"),
+    "settings": ("The settings", "settings"),
+    "tuning": ("Tuned beside untuned", "tuning"),
+}
+PANELS = {
+    "published": ("published",),
+    "settings": ("axis", "ranking", "curves"),
+    "tuning": ("tuning",),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a section of the page has of one stage."""
+
+    title: str
+    panels: tuple[Panel, ...]
+    tables: tuple[Section, ...]
 
 
 def render(findings: Findings) -> str:
-    """The whole page."""
-    return findings.file.title
+    """The whole page. Nothing in it is loaded from elsewhere."""
+    # StrictUndefined: a misspelled name in the template fails instead of printing nothing.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("fallline", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    panels = reproduction_figures.panels(findings)
+    cards = reproduction_words.cards(findings)
+    sections = reproduction_tables.sections(findings)
+    claims = next((each for each in sections if each.kind == "claims"), None)
+    return templates.get_template("reproduction.html.jinja").render(
+        file=findings.file,
+        complete=findings.complete,
+        created=findings.created[:16].replace("T", " "),
+        form=reproduction_words.form_sentences(findings),
+        tiles=tiles(findings, cards),
+        cards=cards,
+        claim_notes=claims.table.notes if claims else (),
+        most_shown=reproduction_words.MOST_SHOWN,
+        parts={kind: parts(findings, kind, panels, sections) for kind in HEADINGS},
+        open_rows=OPEN_ROWS,
+        chosen=chosen(findings),
+        protocol=reproduction_words.protocol(findings),
+        citation=reproduction_words.citation(findings),
+        machine=findings.machine,
+        versions=findings.versions,
+        plotly=interactive.plotly_script() if panels else "",
+        content=_for_script(reproduction_interactive.content(panels)),
+    )
+
+
+def tiles(findings: Findings, cards: tuple[reproduction_words.Card, ...]) -> list[dict[str, str]]:
+    """The figures on top: a number, what it is, and a detail."""
+    found = []
+    if cards:
+        tally = reproduction_words.tally(cards)
+        searched = any(len(card.judgements) > 1 for card in cards)
+        where = "at searched learning rates, where there are some" if searched else ""
+        words = (("holds", "claims that hold"), ("reversed", "the reverse holds"))
+        for sign, label in (*words, ("open", "cannot be told")):
+            detail = f"of {len(cards)} claims" + (f"; {where}" if where and sign == "holds" else "")
+            found.append(
+                {"figure": str(tally[sign]), "label": label, "detail": detail, "sign": sign}
+            )
+    fits = [fit for fit in findings.published["inside"] if fit is not None]
+    if len(findings.published):
+        held = f"{sum(fits)} of {len(fits)}" if fits else "—"
+        detail = (
+            "in the interval of a further run of ours" if fits else "a single seed: no interval"
+        )
+        found.append(
+            {"figure": held, "label": "published figures fit", "detail": detail, "sign": ""}
+        )
+    runs, gone = len(findings.runs), int(findings.runs["diverged"].sum())
+    settings = len(findings.settings)
+    found.append(
+        {
+            "figure": formats.count(runs),
+            "label": "run" if runs == 1 else "runs",
+            "detail": f"of {settings} settings; {gone} diverged"
+            if gone
+            else f"of {settings} settings",
+            "sign": "",
+        }
+    )
+    seconds = findings.runs["seconds"].to_numpy(float)
+    if np.isfinite(seconds).any():
+        found.append(
+            {
+                "figure": formats.duration(float(np.nansum(seconds))),
+                "label": "trained",
+                "detail": "the runs' steps, one after another; without the searches",
+                "sign": "",
+            }
+        )
+    return found
+
+
+def parts(
+    findings: Findings, kind: str, panels: tuple[Panel, ...], sections: list[Section]
+) -> list[Part]:
+    """What a section of the page shows, stage by stage."""
+    stages = dict.fromkeys(findings.runs["stage"])
+    found = []
+    for stage in stages:
+        own = tuple(p for p in panels if p.stage == stage and p.kind in PANELS[kind])
+        tables = tuple(s for s in sections if s.kind == kind and s.stage == stage)
+        if own or tables:
+            title = reproduction_tables.stage_title(findings, str(stage))
+            found.append(Part(title, own, tables))
+    return found
+
+
+def _for_script(content: Any) -> str:
+    """``content`` as JSON that cannot end the script element that it stands in."""
+    text = json.dumps(plain(content), allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
