@@ -68,7 +68,7 @@ def render(findings: Findings) -> str:
         form=reproduction_words.form_sentences(findings),
         tiles=tiles(findings, cards),
         cards=cards,
-        claim_notes=claims.table.notes if claims else (),
+        claim_notes=(*(claims.table.notes if claims else ()), *_counted(cards)),
         most_shown=reproduction_words.MOST_SHOWN,
         parts={kind: parts(findings, kind, panels, sections) for kind in HEADINGS},
         open_rows=OPEN_ROWS,
@@ -87,11 +87,9 @@ def tiles(findings: Findings, cards: tuple[reproduction_words.Card, ...]) -> lis
     found = []
     if cards:
         tally = reproduction_words.tally(cards)
-        searched = any(len(card.judgements) > 1 for card in cards)
-        where = "at searched learning rates, where there are some" if searched else ""
         words = (("holds", "claims that hold"), ("reversed", "the reverse holds"))
         for sign, label in (*words, ("open", "cannot be told")):
-            detail = f"of {len(cards)} claims" + (f"; {where}" if where and sign == "holds" else "")
+            detail = f"of {len(cards)} {'claim' if len(cards) == 1 else 'claims'}"
             found.append(
                 {"figure": str(tally[sign]), "label": label, "detail": detail, "sign": sign}
             )
@@ -127,6 +125,13 @@ def tiles(findings: Findings, cards: tuple[reproduction_words.Card, ...]) -> lis
             }
         )
     return found
+
+
+def _counted(cards: tuple[reproduction_words.Card, ...]) -> tuple[str, ...]:
+    """Which verdict of a claim is counted on top, where there are two."""
+    if all(len(card.judgements) == 1 for card in cards):
+        return ()
+    return ("Counted on top is what holds at searched learning rates, where there are some.",)
 
 
 def parts(
