@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import fallline
 from fallline import api, series
+from fallline.cli.app import app
 from fallline.errors import InputError, StudyError
 from fallline.planning import studyfile
 from fallline.store.series import SeriesFolder
@@ -112,6 +115,16 @@ def test_report_and_words(found):
     assert [row["mode"] for row in told["claims"]] == ["untuned", "tuned"]
 
 
+def test_show_takes_the_folder_of_a_series(found):
+    (found.path / "report.html").unlink(missing_ok=True)
+    shown = CliRunner().invoke(app, ["show", str(found.path)])
+    assert shown.exit_code == 0
+    assert found.text() in shown.output
+    assert (found.path / "report.html").is_file()
+    told = CliRunner().invoke(app, ["show", str(found.path), "--json"])
+    assert json.loads(told.output) == found.to_dict()
+
+
 def test_the_same_series_is_not_trained_again(found):
     told = []
     api.run(FILE, out=found.path, listener=told.append)
@@ -162,3 +175,16 @@ def test_folds_hold_out_every_example_once(tmp_path):
     runs = api.run(tree, out=tmp_path / "folds").runs
     assert sorted(runs["fold"]) == [1, 2]
     assert runs["validation_loss"].nunique() == 2
+
+
+def test_pictures_and_a_page_for_the_docs(found, tmp_path):
+    folder = found.pictures(tmp_path / "pictures")
+    drawn = {path.stem.partition("-")[0]: path.read_text() for path in folder.glob("*.svg")}
+    assert set(drawn) >= {"published", "rank", "curves", "tuning"}
+    assert "slow (2" in drawn["tuning"]
+    page = found.document(tmp_path / "page.md").read_text(encoding="utf-8")
+    linked = re.findall(r"!\[[^]]*\]\(([^)]+)\)", page)
+    assert linked
+    assert all((tmp_path / address).is_file() for address in linked)
+    with pytest.raises(InputError, match="unknown format of pictures 'jpg'"):
+        found.pictures(tmp_path, "jpg")

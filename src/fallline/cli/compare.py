@@ -96,20 +96,26 @@ def compare(
 
 
 def show_study(
-    folder: Annotated[str, typer.Argument(help="A study's folder.")],
+    folder: Annotated[str, typer.Argument(help="The folder of a study, or of a series of them.")],
     as_json: Annotated[
         bool, typer.Option("--json", help="The table as JSON on stdout, and nothing else there.")
     ] = False,
 ) -> None:
-    """Show the table and verdict of a stored study, and write its report anew."""
+    """Show the tables and verdict of what is stored in FOLDER, and write its report anew."""
+    from fallline.cli import series
+    from fallline.reproduction import open_series
     from fallline.results import open_study
+    from fallline.store.series import SeriesFolder
 
-    study = open_study(folder)
-    report = study.report()
+    whole = SeriesFolder.holds(folder)
+    found: Any = open_series(folder) if whole else open_study(folder)
+    report = found.report()
     if as_json:
-        sys.stdout.write(study.to_json() + "\n")
+        sys.stdout.write(found.to_json() + "\n")
+    elif whole:
+        series.show(found, report)
     else:
-        show(study, report)
+        show(found, report)
 
 
 def show(study: Study, report: Any) -> None:
