@@ -18,6 +18,7 @@ import command
 import machine
 import reporting
 from command import BenchmarkError
+from fallline.reproduction import open_series
 
 NAME = "reproductions"
 STUDIES = ("batch-size", "cnn-optimizers", "fashion-stages", "adaptive", "parameter-efficiency")
@@ -116,7 +117,7 @@ def write_report(one: Reproduced, docs: Path) -> None:
     """The study's report in Markdown, as a page of the docs."""
     docs.mkdir(parents=True, exist_ok=True)
     name = f"{one.study}-as-published.md" if one.form == "as-published" else f"{one.study}.md"
-    (docs / name).write_text((one.folder / "report.md").read_text(encoding="utf-8"))
+    open_series(one.folder).document(docs / name)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fallline.analysis import published, series
 from fallline.errors import StudyError
 from fallline.planning.studyfile import StudyFile
-from fallline.report import reproduction_page, reproduction_text
+from fallline.report import reproduction_page, reproduction_static, reproduction_text
 from fallline.report.tables import plain
 from fallline.store.series import SeriesFolder
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 REPORT_NAME = "report.html"
 MARKDOWN_NAME = "report.md"
 TABLE_NAME = "runs.csv"
+PICTURES_FOLDER = "pictures"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,27 @@ class Reproduction:
                 f"cannot write the report {str(target)!r}: {error.strerror or error}",
                 hint="give --out a folder that can be written to",
             ) from error
+        return target
+
+    def pictures(self, folder: Path | str | None = None, file_format: str = "svg") -> Path:
+        """Write the page's charts as files (``svg``, ``png`` or ``pdf``); returns their folder."""
+        target = self.path / PICTURES_FOLDER if folder is None else Path(folder)
+        reproduction_static.write(self.findings, target, file_format)
+        return target
+
+    def document(self, path: Path | str) -> Path:
+        """Write the report as Markdown with a few pictures in ``pictures/`` beside it."""
+        target = Path(path)
+        drawn = reproduction_static.write(
+            self.findings,
+            target.parent / PICTURES_FOLDER,
+            "svg",
+            prefix=f"{target.stem}-",
+            kinds=("published", "axis", "tuning"),
+        )
+        addresses = {key: f"{PICTURES_FOLDER}/{file.name}" for key, file in drawn.items()}
+        text = reproduction_text.markdown(self.findings, addresses)
+        target.write_text(text, encoding="utf-8")
         return target
 
     def to_dict(self) -> dict[str, Any]:

@@ -31,6 +31,9 @@ DataDirOption = Annotated[
 OutOption = Annotated[
     str | None, typer.Option(help="The folder; by default one in fallline-studies/.")
 ]
+PicturesOption = Annotated[
+    str | None, typer.Option(help="Write the report's charts as files too: svg, png or pdf.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="The figures as JSON on stdout, and nothing else there.")
@@ -44,6 +47,7 @@ def run(
     seeds: SeedsOption = None,
     data_dir: DataDirOption = None,
     out: OutOption = None,
+    pictures: PicturesOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,7 +69,7 @@ def run(
             listener=watch,
         )
 
-    _watched(go, quiet=quiet, as_json=as_json)
+    _watched(go, pictures, quiet=quiet, as_json=as_json)
 
 
 def reproduce(
@@ -77,6 +81,7 @@ def reproduce(
     seeds: SeedsOption = None,
     data_dir: DataDirOption = None,
     out: OutOption = None,
+    pictures: PicturesOption = None,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
     write: Annotated[
@@ -110,13 +115,21 @@ def reproduce(
                 listener=watch,
             )
 
-        _watched(go, quiet=quiet, as_json=as_json)
+        _watched(go, pictures, quiet=quiet, as_json=as_json)
 
 
 def _watched(
-    go: Callable[[Callable[[Any], None]], Reproduction], *, quiet: bool, as_json: bool
+    go: Callable[[Callable[[Any], None]], Reproduction],
+    pictures: str | None,
+    *,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     from fallline.cli.progress import watching
+    from fallline.report.formats import picture_format
+
+    if pictures is not None:
+        picture_format(pictures)
 
     with watching(quiet=quiet) as watch:
         try:
@@ -125,6 +138,8 @@ def _watched(
             watch.interrupted()
             raise
     report = found.report()
+    if pictures is not None:
+        found.pictures(file_format=pictures)
     if as_json:
         sys.stdout.write(found.to_json() + "\n")
     else:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from fallline.errors import unknown
 from fallline.store.document import TaskDescription
 
 NONE = "—"
+PICTURE_FORMATS = ("png", "svg", "pdf")
 
 
 @dataclass(frozen=True)
@@ -133,3 +135,10 @@ def listed(names: list[str], *, most: int = 4) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def picture_format(name: str) -> str:
+    """``name`` if pictures can be written in it; else an InputError with near matches."""
+    if name not in PICTURE_FORMATS:
+        raise unknown("format of pictures", name, PICTURE_FORMATS)
+    return name

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fallline.analysis.published import Findings
 from fallline.report.reproduction_tables import Section, sections, stage_title
 from fallline.report.tables import TextTable
 
+_DRAWN = {"published": ("published",), "settings": ("axis", "ranking"), "tuning": ("tuning",)}
+"""The kinds of pictures that stand before a kind of table."""
 WIDEST = 44
 """Characters of a cell on a terminal; what is longer goes below its row."""
 
@@ -52,8 +56,11 @@ def _plain(section: Section) -> str:
     return "\n".join([*lines, *table.notes])
 
 
-def markdown(findings: Findings) -> str:
-    """The report as Markdown: what the study is, its tables, and how it was measured."""
+def markdown(findings: Findings, pictures: Mapping[tuple[str, str], str] | None = None) -> str:
+    """The report as Markdown: what the study is, its tables, and how it was measured.
+
+    ``pictures``: where there is one, the address of the picture of a kind of table and a stage.
+    """
     file = findings.file
     parts = [f"# {heading(findings)}", file.about]
     if file.publication:
@@ -62,8 +69,13 @@ def markdown(findings: Findings) -> str:
         parts.append(f"Published: {source}.")
     if file.flaw:
         parts.append(f"What its protocol hides: {file.flaw}")
+    held = dict(pictures or {})
     for section in sections(findings):
-        parts += [f"## {section.title}", _markdown_table(section.table), *section.table.notes]
+        parts.append(f"## {section.title}")
+        for kind in _DRAWN.get(section.kind, ()):
+            if address := held.pop((kind, section.stage), None):
+                parts.append(f"![{section.title}]({address})")
+        parts += [_markdown_table(section.table), *section.table.notes]
     parts += chosen(findings)
     parts += ["## How it was measured", *measured(findings)]
     return "\n\n".join(filter(None, parts)) + "\n"
