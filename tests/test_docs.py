@@ -30,7 +30,16 @@ GENERATED = {DOCS / "cli.md", DOCS / "tasks.md", *(DOCS / "optimizers").glob("*.
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 WRITTEN = [
     DOCS / f"{name}.md"
-    for name in ("index", "compare", "your-own", "train", "trace", "landscape", "study-folder")
+    for name in (
+        "index",
+        "compare",
+        "your-own",
+        "train",
+        "trace",
+        "landscape",
+        "studies",
+        "study-folder",
+    )
 ]
 OPTIONAL = ("duckdb",)
 """Packages that a page shows and fallline does not need: their blocks run where they are there."""
