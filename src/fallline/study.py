@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
 from fallline import optimizers as catalogue
+from fallline.description import describe
 from fallline.engine import arrangement
 from fallline.engine.branches import Branch
-from fallline.engine.devices import Devices, machine, prepare, usable_cores
+from fallline.engine.devices import Devices, prepare, usable_cores
 from fallline.engine.evaluation import Evaluation
 from fallline.engine.feeding import Resident, Seeds
 from fallline.engine.population import Advanced, Finished, Population, UnderWay
 from fallline.optimizers import Optimizer
-from fallline.planning import plan
+from fallline.planning import plan, rounds, tpe
 from fallline.planning.config import StudyConfig
 from fallline.planning.grouping import Group
 from fallline.planning.selection import best_trials
 from fallline.records import Run, RunResult
 from fallline.snapshots import PATIENCE_SECONDS, Snapshots, terminable
-from fallline.store.document import (
-    FORMAT_VERSION,
-    OptimizerDescription,
-    Protocol,
-    StudyDocument,
-    TaskDescription,
-    Timing,
-)
+from fallline.store.document import Timing
 from fallline.store.folder import StudyFolder
 from fallline.task import Task
 
@@ -60,7 +52,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class PhaseBegan:
-    """A phase begins: ``"search"``, ``"widening"``, ``"final"`` or ``"timing"``."""
+    """A phase begins: ``"search"``, ``"widening"``, ``"confirming"``, ``"final"``, ``"timing"``."""
 
     name: str
     runs: tuple[Run, ...]
@@ -95,6 +87,8 @@ def compare(
     task.require_batch(config.batch_size)
     task.require("test", *config.splits_needed)
     arrangement.warn_of_precision(task, Devices.all())
+    if config.protocol.method == "tpe":
+        tpe.require()
     chosen = catalogue.resolve(config.optimizers)
     study = StudyFolder.begin(folder, describe(task, chosen, config))
     try:
@@ -104,58 +98,6 @@ def compare(
     finally:
         study.close()
     return study.path
-
-
-def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> StudyDocument:
-    """What the study's folder says of itself."""
-    data = task.dataset
-    return StudyDocument(
-        format_version=FORMAT_VERSION,
-        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        task=TaskDescription(
-            name=task.name,
-            title=task.title or task.name,
-            kind=data.kind,
-            metric=task.metric,
-            higher_is_better=task.higher_is_better,
-            loss=task.loss_terms.name,
-            parameters=task.pure.parameters,
-            train_examples=len(data.train),
-            validation_examples=len(data.validation or ()),
-            test_examples=len(data.test or ()),
-            target=task.target,
-            licence=data.licence,
-            source=data.source,
-            notes=data.notes,
-            fingerprint=task.fingerprint,
-        ),
-        protocol=Protocol(
-            optimizers=tuple(each.name for each in chosen),
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            search_seeds=config.search_seeds,
-            final_seeds=config.fresh_seeds,
-            learning_rates={each.name: plan.grid(each, config) for each in chosen},
-            searched=not config.defaults,
-            widen=config.widen,
-            study_seed=config.study_seed,
-            precision=config.precision,
-            stopping=None if config.stopping is None else asdict(config.stopping),
-        ),
-        optimizers={
-            each.name: OptimizerDescription(
-                title=each.title,
-                full_batch=each.full_batch,
-                defaults=each.defaults,
-                citation=each.citation.text,
-            )
-            for each in chosen
-        },
-        versions={
-            name: metadata.version(name) for name in ("fallline", "jax", "flax", "optax", "numpy")
-        },
-        machine=machine(),
-    )
 
 
 def compile_threads() -> int:
@@ -263,18 +205,11 @@ class _Work:
         return [result for result in self.done.values() if result.run.phase == phase]
 
     def _search(self) -> None:
-        runs = plan.search_runs(self.optimizers, self.config)
-        self._train("search", runs)
-        for round_ in range(plan.MOST_WIDENINGS):
-            # The rounds are planned anew from what is stored, so that a study that was
-            # interrupted takes the same ones.
-            searched = [self.done[run.run_id] for run in runs]
-            best = best_trials(searched, higher_is_better=self.task.higher_is_better)
-            more = plan.widening_runs(self.optimizers, self.config, runs, best, round_)
-            if not more:
-                return
-            self._train("widening", more)
-            runs = [*runs, *more]
+        higher = self.task.higher_is_better
+        for phase, runs in rounds.rounds(
+            self.optimizers, self.config, self.done, higher_is_better=higher
+        ):
+            self._train(phase, runs)
 
     def _train(self, phase: str, runs: Sequence[Run]) -> None:
         lacking = [run for run in runs if run.run_id not in self.done]

@@ -14,7 +14,7 @@ from fallline.engine.feeding import Resident, Seeds
 from fallline.engine.population import Population
 from fallline.engine.program import Program
 from fallline.optimizers import Optimizer
-from fallline.planning import grouping, plan
+from fallline.planning import grouping, rounds
 from fallline.planning.config import StudyConfig
 from fallline.planning.grouping import Group
 from fallline.planning.stopping import EarlyStopping
@@ -26,18 +26,23 @@ log = logging.getLogger("fallline")
 def groups(
     task: Task, optimizers: Sequence[Optimizer], config: StudyConfig, devices: Devices
 ) -> list[Group]:
-    """How a study is cut, for the runs that it is expected to have."""
-    searched = len(config.search_seeds) * max(
-        len(plan.grid(each, config)) or 1 for each in optimizers
-    )
-    return grouping.groups(
-        optimizers,
-        searched + len(config.fresh_seeds),
-        size=size_of(task, optimizers),
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        machine=machine_of(devices),
-    )
+    """How a study is cut, for the runs that it is expected to have.
+
+    Where the time of each optimizer's search is limited, none shares its program.
+    """
+    alone = config.protocol.kind == "time"
+    return [
+        group
+        for members in ([[each] for each in optimizers] if alone else [optimizers])
+        for group in grouping.groups(
+            members,
+            rounds.expected(members, config),
+            size=size_of(task, members),
+            epochs=config.epochs,
+            batch_size=config.batch_size,
+            machine=machine_of(devices),
+        )
+    ]
 
 
 def group_of_one(task: Task, optimizer: Optimizer, batch_size: int, devices: Devices) -> Group:

@@ -25,6 +25,8 @@ EXTRAS: Mapping[str, str] = {
 }
 """What an update may ask for besides gradient, state and parameters, by keyword."""
 
+SELF_TUNING_FAMILIES = frozenset({"tuning free", "line search"})
+
 Build = Callable[..., optax.GradientTransformationExtraArgs]
 
 
@@ -173,6 +175,8 @@ class Optimizer:
     evaluated: Evaluated | None = None
     """None: it is judged by the parameters that it trains."""
     full_batch: bool = False
+    finds_rate: bool = False
+    """A wrapper around it finds the learning rate while it trains."""
     gradients_per_step: int = 1
     groups: frozenset[str] = frozenset()
     notes: str = ""
@@ -184,6 +188,12 @@ class Optimizer:
     def learning_rate(self) -> HyperParameter | None:
         """The hyper-parameter ``learning_rate``, if it has one."""
         return next((each for each in self.hyperparameters if each.name == "learning_rate"), None)
+
+    @property
+    def self_tuning(self) -> bool:
+        """Whether it is meant to be used without a search: its step length is found, or given."""
+        found = self.finds_rate or self.family in SELF_TUNING_FAMILIES
+        return found or self.learning_rate is None
 
     @property
     def defaults(self) -> dict[str, float]:

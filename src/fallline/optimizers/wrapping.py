@@ -80,6 +80,8 @@ class Wrapper:
     """Around an optimizer that is judged by other parameters: what is made of them, instead."""
     takes: str | None = None
     """The hyper-parameter that the optimizer inside must have."""
+    finds_rate: bool = False
+    """It finds the learning rate of the optimizer inside."""
     notes: str = ""
     dialects: tuple[Dialect, ...] = ()
 
@@ -107,6 +109,7 @@ class Wrapper:
             needs=entry.needs | self.needs,
             gradients_per_step=entry.gradients_per_step * self.gradients_per_step,
             evaluated=self._judged(entry) if entry.evaluated or self.evaluated else None,
+            finds_rate=entry.finds_rate or self.finds_rate,
             notes=" ".join(filter(None, (entry.notes, self.notes))),
             groups=frozenset(),
             dialects=(),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fallline.errors import InputError, unknown
+from fallline.planning.protocol import CONFIRMED_SEEDS, DEFAULTS, GRID, Protocol
 from fallline.planning.stopping import EarlyStopping
 
 FIRST_FINAL_SEED = 1000
@@ -42,8 +43,12 @@ class StudyConfig:
     precision: str = "float32"
     stopping: EarlyStopping | None = None
     """When a run ends before its epochs are over; None: never."""
+    protocol: Protocol = GRID
+    left_out: tuple[str, ...] = ()
+    """Optimizers that were asked for and that the protocol is not for."""
 
     def __post_init__(self) -> None:
+        self._agree()
         for name in ("epochs", "batch_size", "seeds", "final_seeds"):
             checked = whole_number(name, getattr(self, name), least=1)
             object.__setattr__(self, name, checked)
@@ -62,6 +67,33 @@ class StudyConfig:
         else:
             checked = whole_number("learning_rates", self.learning_rates, least=1)
             object.__setattr__(self, "learning_rates", checked)
+
+    def _agree(self) -> None:
+        """Raise where the protocol and the other fields contradict each other."""
+        protocol = self.protocol
+        if self.defaults and protocol == GRID:
+            object.__setattr__(self, "protocol", DEFAULTS)
+        elif self.defaults and protocol.searches:
+            raise InputError(
+                f"--defaults searches nothing, and the protocol {str(protocol)!r} does",
+                hint="give one of them",
+            )
+        elif not protocol.searches:
+            object.__setattr__(self, "defaults", True)
+        named = self.learning_rates != DEFAULT_POINTS
+        if named and protocol.kind not in ("grid", "defaults"):
+            raise InputError(
+                f"the protocol {str(protocol)!r} takes no --learning-rates",
+                hint="they belong to the protocol grid; the others search each optimizer's own "
+                "range, or nothing",
+            )
+
+    @property
+    def confirm_seeds(self) -> tuple[int, ...]:
+        """The seeds that a trial must have before it is chosen; the search's own come first."""
+        if not self.protocol.sampled:
+            return self.search_seeds
+        return tuple(range(max(self.seeds, CONFIRMED_SEEDS)))
 
     @property
     def splits_needed(self) -> tuple[str, ...]:

@@ -15,9 +15,9 @@ MOST_WIDENINGS = 4
 
 
 def grid(optimizer: Optimizer, config: StudyConfig) -> tuple[float, ...]:
-    """The learning rates to try first; empty where the optimizer has none."""
+    """The learning rates to try first; empty where the optimizer has none, or no grid is asked."""
     rate = optimizer.learning_rate
-    if rate is None:
+    if rate is None or config.protocol.sampled:
         return ()
     if config.defaults:
         return (rate.default,)

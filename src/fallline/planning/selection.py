@@ -110,15 +110,27 @@ def best_trials(results: Iterable[RunResult], *, higher_is_better: bool) -> dict
 
 
 def best_of_each(trials: Iterable[Trial], *, higher_is_better: bool) -> dict[str, Trial]:
-    """The best of ``trials`` for each optimizer, in the order the optimizers first appear."""
+    """The best of ``trials`` for each optimizer, in the order the optimizers first appear.
+
+    Only those with the most seeds can be the best: where the best trials of a search are
+    confirmed on further seeds, one of them is chosen, and not one that was lucky on a single seed.
+    """
+
+    def key(trial: Trial) -> tuple[float, ...]:
+        return (-trial.seeds, *order(trial, higher_is_better=higher_is_better))
+
     best: dict[str, Trial] = {}
     for trial in trials:
         held = best.get(trial.optimizer)
-        if held is None or order(trial, higher_is_better=higher_is_better) < order(
-            held, higher_is_better=higher_is_better
-        ):
+        if held is None or key(trial) < key(held):
             best[trial.optimizer] = trial
     return best
+
+
+def best_share(trials: Iterable[Trial], share: float, *, higher_is_better: bool) -> list[Trial]:
+    """The best ``share`` of one optimizer's trials, rounded up and at least one; best first."""
+    ranked = sorted(trials, key=lambda trial: order(trial, higher_is_better=higher_is_better))
+    return ranked[: max(1, math.ceil(share * len(ranked) - 1e-9))]
 
 
 def outcome_of(result: RunResult) -> Outcome:

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from fallline.spaces import Dimension
+
 FORMAT_VERSION = 1
 
 
@@ -64,6 +66,16 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     precision: str = "float32"
     stopping: dict[str, str | float] | None = None
     """``monitor``, ``min_delta`` and ``patience`` (epochs), where runs may stop early."""
+    rule: str = ""
+    """The protocol as it was asked for (``"budget 15"``); empty for a grid, and for defaults."""
+    confirm_seeds: tuple[int, ...] = ()
+    """The seeds that the best tenth of the trials have, those of the search included."""
+    dimensions: dict[str, tuple[Dimension, ...]] = {}
+    """What the trials of each optimizer vary, in their ranges."""
+    points: tuple[tuple[float, ...], ...] = ()
+    """The points of the trials after the first, the same for all: shares of the ranges by axis."""
+    left_out: tuple[str, ...] = ()
+    """Optimizers that were asked for and that the protocol is not for."""
 
 
 class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +102,10 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     step: dict[str, float]
     """One optimizer step of one run, each optimizer measured alone, in turns with the others."""
     phases: dict[str, float] = msgspec.field(default_factory=dict)
-    """Of ``total``: ``prepare``, ``search``, ``widening``, ``final`` and ``timing``, in turn."""
+    """Of ``total``, in turn: ``prepare``, ``search``, ``widening`` or ``confirming``, ``final`` and
+    ``timing``."""
+    searched: dict[str, float] = msgspec.field(default_factory=dict)
+    """What the search of each optimizer took, compiling included, where that was limited."""
     stored_before: int = 0
     """Runs that an earlier, interrupted process had trained: their time is not in these figures."""
     peak_memory: int = 0

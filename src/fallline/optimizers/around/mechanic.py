@@ -97,6 +97,7 @@ MECHANIC = Wrapper(
     ),
     citation=citations.CUTKOSKY,
     wrap=mechanised,
+    finds_rate=True,
     hyperparameters=(
         HyperParameter(
             "weight_decay",

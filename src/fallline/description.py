@@ -1,0 +1,84 @@
+"""What a study's folder says of itself, from the task, the optimizers and what is asked."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib import metadata
+
+from fallline.engine.devices import machine
+from fallline.optimizers import Optimizer
+from fallline.planning import coordinates, plan, rounds
+from fallline.planning.config import StudyConfig
+from fallline.store.document import (
+    FORMAT_VERSION,
+    OptimizerDescription,
+    Protocol,
+    StudyDocument,
+    TaskDescription,
+)
+from fallline.task import Task
+
+
+def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> StudyDocument:
+    """What the study's folder says of itself."""
+    data = task.dataset
+    return StudyDocument(
+        format_version=FORMAT_VERSION,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        task=TaskDescription(
+            name=task.name,
+            title=task.title or task.name,
+            kind=data.kind,
+            metric=task.metric,
+            higher_is_better=task.higher_is_better,
+            loss=task.loss_terms.name,
+            parameters=task.pure.parameters,
+            train_examples=len(data.train),
+            validation_examples=len(data.validation or ()),
+            test_examples=len(data.test or ()),
+            target=task.target,
+            licence=data.licence,
+            source=data.source,
+            notes=data.notes,
+            fingerprint=task.fingerprint,
+        ),
+        protocol=_protocol(chosen, config),
+        optimizers={
+            each.name: OptimizerDescription(
+                title=each.title,
+                full_batch=each.full_batch,
+                defaults=each.defaults,
+                citation=each.citation.text,
+            )
+            for each in chosen
+        },
+        versions={
+            name: metadata.version(name) for name in ("fallline", "jax", "flax", "optax", "numpy")
+        },
+        machine=machine(),
+    )
+
+
+def _protocol(chosen: Sequence[Optimizer], config: StudyConfig) -> Protocol:
+    protocol = config.protocol
+    sampled = protocol.sampled
+    return Protocol(
+        optimizers=tuple(each.name for each in chosen),
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        search_seeds=config.search_seeds,
+        final_seeds=config.fresh_seeds,
+        learning_rates={each.name: plan.grid(each, config) for each in chosen},
+        searched=not config.defaults,
+        widen=config.widen,
+        study_seed=config.study_seed,
+        precision=config.precision,
+        stopping=None if config.stopping is None else asdict(config.stopping),
+        rule="" if protocol.kind in ("grid", "defaults") else str(protocol),
+        confirm_seeds=config.confirm_seeds if sampled else (),
+        dimensions={e.name: coordinates.dimensions(e) for e in chosen} if sampled else {},
+        points=rounds.points(config),
+        left_out=config.left_out,
+    )
