@@ -14,7 +14,7 @@ from fallline.planning import studyfile
 from fallline.report import reproduction_figures as figures
 from fallline.report import reproduction_page as page
 from fallline.report import reproduction_words as words
-from fallline.report.reproduction_lines import ordered_axis
+from fallline.report.reproduction_lines import BRIGHT, MOST_POINTS, ordered_axis
 from fallline.report.reproduction_scales import scale
 from made_series import TREE, findings_of, runs_of
 
@@ -267,6 +267,27 @@ def test_curves_have_the_seeds_band(findings):
     np.testing.assert_array_equal(line.low, curves.min(axis=0))
     np.testing.assert_array_equal(line.high, curves.max(axis=0))
     assert panel.bright == ("fast", "slow")
+
+
+def test_of_many_settings_the_best_have_colours_of_their_own():
+    tree = studyfile.merged(TREE, {"axes": {"optimizer": {f"o{n}": {} for n in range(9)}}})
+    tree |= {"published": [], "claims": []}
+    runs = runs_of(tree)
+    runs.loc[runs["setting"] == "o7", "test_metric"] += 0.05
+    panel = panels_by_kind(findings_of(tree, runs), "optimizers")["curves"]
+    assert (len(panel.bright), panel.bright[0]) == (BRIGHT, "o7")
+    styles = {line.name: line.style for line in panel.charts[0].lines}
+    assert sorted(styles[name] for name in panel.bright) == list(range(BRIGHT))
+    assert len(set(styles.values())) == len(styles) == 11
+
+
+def test_long_curves_are_thinned_with_their_ends():
+    runs = runs_of(TREE)
+    curves = [np.linspace(1.0, 0.1, 300)] * len(runs)
+    found = findings_of(TREE, runs.assign(validation_loss_curve=curves))
+    line = panels_by_kind(found, "batches")["curves"].charts[0].lines[0]
+    assert len(line.x) == MOST_POINTS
+    assert (line.x[0], line.x[-1], line.mean[-1]) == (1.0, 300.0, pytest.approx(0.1))
 
 
 @pytest.mark.parametrize(

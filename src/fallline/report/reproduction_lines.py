@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BRIGHT = 6
 """Settings in colour from the start; the others are grey until they are asked for."""
-MOST_POINTS = 120
+MOST_POINTS = 80
 """Epochs of a curve that are drawn."""
 MOST_LINES = 12
 """Lines over an ordered axis; with more of them there is no such chart."""
@@ -143,7 +143,12 @@ def _published_over(
 def curves_panel(findings: Findings, stage: str, key: str) -> Panel | None:
     """Training and validation figures by epoch, with the seeds' band; None without epochs."""
     runs = findings.runs[findings.runs["stage"] == stage]
+    ranked = findings.settings[findings.settings["stage"] == stage]
+    best = list(ranked.loc[ranked["mode"] == ranked["mode"].iloc[-1], "setting"])
     names = list(dict.fromkeys(runs["setting"]))
+    if len(names) > BRIGHT:
+        # Those that are in colour from the start have colours of their own.
+        names = [*best, *(name for name in names if name not in best)]
     metric = str(runs.iloc[0]["metric"])
     charts = []
     for figure in (*CURVES[2:], *CURVES[:2]):
@@ -164,12 +169,11 @@ def curves_panel(findings: Findings, stage: str, key: str) -> Panel | None:
             )
     if not any(len(line.x) > 1 for chart in charts for line in chart.lines):
         return None
-    ranked = findings.settings[findings.settings["stage"] == stage]
-    last = ranked[ranked["mode"] == ranked["mode"].iloc[-1]]
-    return Panel(key, "curves", stage, tuple(charts), tuple(last["setting"].iloc[:BRIGHT]))
+    return Panel(key, "curves", stage, tuple(charts), tuple(best[:BRIGHT]))
 
 
 def _curves(runs: pd.DataFrame, names: list[str], figure: str) -> Iterator[Line]:
+    """A setting's curve over the seeds that trained so far, for each of ``names`` that has one."""
     for style, name in enumerate(names):
         curves = [
             np.asarray(c, float) for c in runs.loc[runs["setting"] == name, f"{figure}_curve"]
