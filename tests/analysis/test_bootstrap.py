@@ -69,7 +69,7 @@ def test_the_interval_is_scipys(statistic: str, method: str):
     assert (ours.low, ours.high) == (theirs.low, theirs.high)
     assert ours.value == pytest.approx(of(FIRST, axis=0) - of(SECOND, axis=0))
     assert ours.low < ours.value < ours.high
-    assert ours.count == 10
+    assert ours.seeds == 10
 
 
 def test_the_expanded_interval_of_a_mean_is_close_to_students():
@@ -96,14 +96,14 @@ def test_seeds_without_a_pair_are_left_out():
     whole = paired_interval(FIRST[1:], SECOND[1:], generator=rng())
     holed = paired_interval([math.nan, *FIRST[1:]], SECOND, generator=rng())
     assert holed == whole
-    assert holed.count == 9
+    assert holed.seeds == 9
 
 
 def test_of_one_pair_there_is_no_interval():
     one = paired_interval([0.9], [0.8], generator=rng())
     assert one.value == pytest.approx(0.1)
     assert math.isnan(one.low)
-    assert paired_interval([], [], generator=rng()).count == 0
+    assert paired_interval([], [], generator=rng()).seeds == 0
 
 
 def coverage(method: str, *, studies: int, seeds: int = 10) -> float:

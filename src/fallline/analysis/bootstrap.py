@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -26,8 +26,8 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
-    count: int
-    """Seeds (or trials) that it rests on."""
+    seeds: int
+    """How many it rests on."""
 
 
 def mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -205,7 +205,9 @@ def stratified_difference(
     return Estimate(float(value), *_quantiles(drawn, confidence), len(one))
 
 
-def _resampled(matrix: np.ndarray, *, generator: np.random.Generator, resamples: int):
+def _resampled(
+    matrix: np.ndarray, *, generator: np.random.Generator, resamples: int
+) -> Iterator[np.ndarray]:
     """Resamples of ``(..., runs, tasks)``, in parts of shape ``(some, ..., runs, tasks)``."""
     runs, tasks = matrix.shape[-2:]
     part = max(1, _IN_MEMORY // matrix.size)
