@@ -128,6 +128,14 @@ def test_the_tiles_count(findings):
     assert tiles["trained"]["figure"] == "2 min 08 s"
 
 
+def test_published_figures_that_were_not_measured_are_not_counted():
+    late = [row | {"epoch": 9} for row in TREE["published"]]
+    found = findings_of(TREE | {"published": late}, runs_of(TREE))
+    assert len(found.published) == 3
+    labels = [tile["label"] for tile in page.tiles(found, words.cards(found))]
+    assert "published figures fit" not in labels
+
+
 def test_names_are_escaped_everywhere(outline):
     text = json.dumps(TREE)
     for name in ("slow", "What it is.", "What it hides.", "The text", "A. Writer", "fast is"):

@@ -69,7 +69,6 @@ def render(findings: Findings) -> str:
         tiles=tiles(findings, cards),
         cards=cards,
         claim_notes=(*(claims.table.notes if claims else ()), *_counted(cards)),
-        most_shown=reproduction_words.MOST_SHOWN,
         parts={kind: parts(findings, kind, panels, sections) for kind in HEADINGS},
         open_rows=OPEN_ROWS,
         chosen=chosen(findings),
@@ -94,7 +93,7 @@ def tiles(findings: Findings, cards: tuple[reproduction_words.Card, ...]) -> lis
                 {"figure": str(tally[sign]), "label": label, "detail": detail, "sign": sign}
             )
     fits = [fit for fit in findings.published["inside"] if fit is not None]
-    if len(findings.published):
+    if findings.published["ours"].notna().any():
         held = f"{sum(fits)} of {len(fits)}" if fits else "—"
         detail = (
             "in the interval of a further run of ours" if fits else "a single seed: no interval"
