@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fallline.engine.devices import prepare
 from fallline.planning.config import DEFAULT_POINTS, StudyConfig, rates
+from fallline.planning.protocol import DEFAULTS, GRID, Protocol, parse
 from fallline.records import stable_hash
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def compare(
     batch_size: int | str | None = None,
     learning_rates: int | Iterable[float] = DEFAULT_POINTS,
     defaults: bool = False,
+    protocol: str | Protocol = "grid",
     target: str | None = None,
     kind: str | None = None,
     data_dir: Path | str | None = None,
@@ -54,7 +56,9 @@ def compare(
     values) on ``seeds`` paired seeds (3), in steps of ``batch_size`` examples (or ``"all"``); the
     best setting on validation data is trained again on ``final_seeds`` fresh seeds (5) and measured
     on test data. ``defaults``: no search, every optimizer at its own default learning rate, on
-    ``seeds`` seeds. ``precision``: ``"float32"``, or ``"bf16"`` for the operands of products alone,
+    ``seeds`` seeds. ``protocol``: another way to the settings, docs/compare.md: ``"budget 15"``
+    (trials each), ``"budget 30 tpe"``, ``"time 60s"`` (each), ``"self-tuning"``; these measure on
+    10 fresh seeds. ``precision``: ``"float32"``, or ``"bf16"`` for the operands of products alone,
     where the hardware is fast at it.
 
     The study is written to the folder ``out`` (by default one in ``fallline-studies/`` named after
@@ -63,14 +67,17 @@ def compare(
     """
     from fallline import optimizers as catalogue
     from fallline import study, tasks
+    from fallline.planning.plan import selected
     from fallline.results import open_study
 
     prepare()
+    rule = parse(protocol) if isinstance(protocol, str) else protocol
+    rule = DEFAULTS if defaults and rule == GRID else rule
+    chosen, left_out = selected(catalogue.resolve(optimizers), rule)
     made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
-    names = tuple(each.name for each in catalogue.resolve(optimizers))
-    searched, fresh = _seeds(seeds, final_seeds, defaults)
+    searched, fresh = _seeds(seeds, final_seeds, rule)
     config = StudyConfig(
-        optimizers=names,
+        optimizers=tuple(each.name for each in chosen),
         epochs=made.epochs if epochs is None else epochs,
         batch_size=made.batch_of(batch_size),
         learning_rates=learning_rates
@@ -80,18 +87,20 @@ def compare(
         seeds=searched,
         final_seeds=fresh,
         precision=precision,
+        protocol=rule,
+        left_out=tuple(each.name for each in left_out),
     )
     folder = Path(out) if out is not None else default_folder(made, config)
     return open_study(study.compare(made, config, folder, listener=listener or study.silent))
 
 
-def _seeds(seeds: int | None, final_seeds: int | None, defaults: bool) -> tuple[int, int]:
+def _seeds(seeds: int | None, final_seeds: int | None, protocol: Protocol) -> tuple[int, int]:
     """Seeds of the search and fresh ones; without a search those asked for are the fresh ones."""
-    if defaults and final_seeds is None:
+    if not protocol.searches and final_seeds is None:
         final_seeds = seeds
     return (
-        StudyConfig.seeds if seeds is None else seeds,
-        StudyConfig.final_seeds if final_seeds is None else final_seeds,
+        protocol.search_seeds if seeds is None else seeds,
+        protocol.final_seeds if final_seeds is None else final_seeds,
     )
 
 
@@ -110,6 +119,7 @@ def default_folder(task: Task, config: StudyConfig) -> Path:
         config.study_seed,
         *([config.precision] if config.precision != "float32" else []),
         *([asdict(config.stopping)] if config.stopping is not None else []),
+        *([str(config.protocol)] if config.protocol.kind not in ("grid", "defaults") else []),
         digits=8,
     )
     return Path(STUDIES_FOLDER) / f"{task.name}-{asked}"

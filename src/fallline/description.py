@@ -79,6 +79,6 @@ def _protocol(chosen: Sequence[Optimizer], config: StudyConfig) -> Protocol:
         rule="" if protocol.kind in ("grid", "defaults") else str(protocol),
         confirm_seeds=config.confirm_seeds if sampled else (),
         dimensions={e.name: coordinates.dimensions(e) for e in chosen} if sampled else {},
-        points=rounds.points(config),
+        points=tuple(" ".join(map(str, point)) for point in rounds.points(config)),
         left_out=config.left_out,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fallline import optimizers as catalogue
+from fallline import timed
 from fallline.description import describe
 from fallline.engine import arrangement
 from fallline.engine.branches import Branch
@@ -23,9 +24,11 @@ from fallline.optimizers import Optimizer
 from fallline.planning import plan, rounds, tpe
 from fallline.planning.config import StudyConfig
 from fallline.planning.grouping import Group
+from fallline.planning.search import Search
 from fallline.planning.selection import best_trials
 from fallline.records import Run, RunResult
 from fallline.snapshots import PATIENCE_SECONDS, Snapshots, terminable
+from fallline.store import clock
 from fallline.store.document import Timing
 from fallline.store.folder import StudyFolder
 from fallline.task import Task
@@ -105,6 +108,26 @@ def compile_threads() -> int:
     return max(1, min(MOST_COMPILERS, usable_cores() // 2))
 
 
+class Coming:
+    """A population that is compiled in the background: from now on, or from when it is asked for.
+
+    ``submit`` has it compiled.
+    """
+
+    def __init__(self, submit: Callable[[], Future[Population]], *, begin: bool) -> None:
+        self._submit = submit
+        self._future = submit() if begin else None
+
+    def done(self) -> bool:
+        """Whether it can be had without waiting."""
+        return self._future is not None and self._future.done()
+
+    def result(self) -> Population:
+        """The population, when it is compiled."""
+        self._future = self._future or self._submit()
+        return self._future.result()
+
+
 @dataclass
 class _Work:
     """One process's work on a study."""
@@ -143,6 +166,7 @@ class _Work:
                 compiler.shutdown(wait=False, cancel_futures=True)
                 raise
         self._snapshots.clear()
+        searched = clock.load(self.study.path).spent
         self.study.finish(
             Timing(
                 total=time.perf_counter() - began,
@@ -152,16 +176,18 @@ class _Work:
                 step=steps,
                 stored_before=self._stored_before,
                 peak_memory=Devices.all().peak_memory(),
+                searched=searched,
             )
         )
+        clock.remove(self.study.path)
 
-    def _prepare(self, compiler: ThreadPoolExecutor) -> dict[str, Future[Population]]:
+    def _prepare(self, compiler: ThreadPoolExecutor) -> dict[str, Coming]:
         """A population per optimizer (shared by a group), compiled in turn in the background."""
         devices = Devices.all()
         groups = arrangement.groups(self.task, self.optimizers, self.config, devices)
         seeds = Seeds(
             self.task.name,
-            (*self.config.search_seeds, *self.config.fresh_seeds),
+            (*self.config.confirm_seeds, *self.config.fresh_seeds),
             self.config.study_seed,
         )
         self._initial = cache(partial(seeds.initial, self.task.pure))
@@ -191,11 +217,13 @@ class _Work:
             population.compile()
             return population
 
-        futures: dict[str, Future[Population]] = {}
+        # Where time is limited each program is compiled in its optimizer's own.
+        begin = self.config.protocol.kind != "time"
+        coming: dict[str, Coming] = {}
         for group in groups:
-            future = compiler.submit(build, group)
-            futures |= dict.fromkeys(group.optimizers, future)
-        return futures
+            one = Coming(partial(compiler.submit, build, group), begin=begin)
+            coming |= dict.fromkeys(group.optimizers, one)
+        return coming
 
     def _all_populations(self) -> list[Population]:
         futures = {id(future): future for future in self._populations.values()}
@@ -206,10 +234,31 @@ class _Work:
 
     def _search(self) -> None:
         higher = self.task.higher_is_better
+        if self.config.protocol.kind == "time":
+            self._search_by_time(higher)
+            return
         for phase, runs in rounds.rounds(
             self.optimizers, self.config, self.done, higher_is_better=higher
         ):
             self._train(phase, runs)
+
+    def _search_by_time(self, higher_is_better: bool) -> None:
+        """Each optimizer's search in turn, its program compiled when its time begins."""
+        self._initial()
+        points = rounds.points(self.config)
+        for each in self.optimizers:
+            timed.search(
+                Search(each, self.config, points, self.done, higher_is_better),
+                self.config.protocol.seconds,
+                self.study.path,
+                at_once=Devices.all().count,
+                compiled=partial(self._compiled, each.name),
+                train=self._train,
+            )
+
+    def _compiled(self, name: str) -> None:
+        self.listener(Compiling((name,)))
+        self._populations[name].result()
 
     def _train(self, phase: str, runs: Sequence[Run]) -> None:
         lacking = [run for run in runs if run.run_id not in self.done]
@@ -226,7 +275,7 @@ class _Work:
     def _spent(self, phase: str, began: float) -> None:
         self.phases[phase] = self.phases.get(phase, 0.0) + time.perf_counter() - began
 
-    def _by_population(self, runs: Iterable[Run]) -> Iterator[tuple[Future[Population], list[Run]]]:
+    def _by_population(self, runs: Iterable[Run]) -> Iterator[tuple[Coming, list[Run]]]:
         """The runs of each population, in the order in which the populations are compiled."""
         members: dict[int, list[Run]] = {id(future): [] for future in self._populations.values()}
         for run in runs:

@@ -17,11 +17,25 @@ def compare(
     optimizers: Annotated[
         str, typer.Option(help="Names and groups (studies, all), separated by commas.")
     ] = "studies",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="How settings are chosen: grid, defaults, 'budget 15' (trials each), "
+            "'budget 30 tpe', 'time 60s' (each), self-tuning."
+        ),
+    ] = "grid",
     seeds: Annotated[
-        int | None, typer.Option(help="Paired seeds per trial in the search.  [default: 3]")
+        int | None,
+        typer.Option(
+            help="Paired seeds per trial in the search.  [default: 3; 1 with a budget or a time]"
+        ),
     ] = None,
     final_seeds: Annotated[
-        int | None, typer.Option(help="Fresh seeds for the chosen settings.  [default: 5]")
+        int | None,
+        typer.Option(
+            help="Fresh seeds for the chosen settings.  [default: 5; 10 with a budget, a time or "
+            "self-tuning]"
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of every run; the task's own.")] = None,
     batch_size: Annotated[
@@ -32,7 +46,7 @@ def compare(
         typer.Option(help="A number of points around each default (7), or values (0.001,0.01)."),
     ] = "7",
     defaults: Annotated[
-        bool, typer.Option("--defaults", help="No search: the optimizers' own learning rates.")
+        bool, typer.Option("--defaults", help="Short for --protocol defaults.")
     ] = False,
     target: Annotated[
         str | None, typer.Option(help="The column of the CSV file to predict.")
@@ -57,9 +71,9 @@ def compare(
 ) -> None:
     """Compare optimizers on TASK and say which to use, and how sure that is.
 
-    Every optimizer is searched over a grid of learning rates on validation data; the chosen
-    setting is trained again on fresh seeds and measured on test data. What is finished is stored
-    as it comes: the same command goes on where an earlier one was stopped.
+    Every optimizer is searched over a grid of learning rates on validation data, or as --protocol
+    says; the chosen setting is trained again on fresh seeds and measured on test data. What is
+    finished is stored as it comes: the same command goes on where an earlier one was stopped.
     """
     from fallline.planning.config import learning_rates_from
 
@@ -78,6 +92,7 @@ def compare(
                 batch_size=batch_size,
                 learning_rates=rates,
                 defaults=defaults,
+                protocol=protocol,
                 target=target,
                 kind=kind,
                 data_dir=data_dir,

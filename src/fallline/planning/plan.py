@@ -4,14 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from fallline import optimizers as catalogue
+from fallline.errors import InputError
 from fallline.optimizers import Optimizer
 from fallline.planning.config import StudyConfig
+from fallline.planning.protocol import Protocol
 from fallline.planning.selection import Trial
 from fallline.records import Run
 from fallline.spaces import log_grid, widened
 
 MOST_WIDENINGS = 4
 """Times that a grid is widened before its border is taken as the answer, with a warning."""
+
+
+def selected(
+    optimizers: Sequence[Optimizer], protocol: Protocol
+) -> tuple[tuple[Optimizer, ...], tuple[Optimizer, ...]]:
+    """The optimizers that the protocol is for, and those that it leaves out.
+
+    Raises InputError where it leaves out all of them.
+    """
+    if protocol.kind != "self-tuning":
+        return tuple(optimizers), ()
+    chosen = tuple(each for each in optimizers if each.self_tuning)
+    if not chosen:
+        asked = ", ".join(each.name for each in optimizers)
+        able = ", ".join(each.name for each in catalogue.resolve("all") if each.self_tuning)
+        raise InputError(
+            f"the protocol self-tuning is for optimizers that find their step length: not {asked}",
+            hint=f"give some of {able}, or put a tuner around one: {optimizers[0].name}+mechanic",
+        )
+    return chosen, tuple(each for each in optimizers if not each.self_tuning)
 
 
 def grid(optimizer: Optimizer, config: StudyConfig) -> tuple[float, ...]:

@@ -79,7 +79,9 @@ class Search:
         return self._runs(new, self.config.search_seeds)
 
     def confirming(self) -> list[Run]:
-        """The best tenth of the trials on the seeds that they lack."""
+        """The best tenth of the trials on the seeds that they lack; none of a single trial."""
+        if len(self.settings) < 2:
+            return []
         best = best_share(self._scored(), CONFIRMED_SHARE, higher_is_better=self.higher_is_better)
         further = self.config.confirm_seeds[len(self.config.search_seeds) :]
         return self._runs([trial.hyperparameters for trial in best], further)

@@ -72,8 +72,9 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The seeds that the best tenth of the trials have, those of the search included."""
     dimensions: dict[str, tuple[Dimension, ...]] = {}
     """What the trials of each optimizer vary, in their ranges."""
-    points: tuple[tuple[float, ...], ...] = ()
-    """The points of the trials after the first, the same for all: shares of the ranges by axis."""
+    points: tuple[str, ...] = ()
+    """The points of the trials after the first, the same for all: the share of the range on each
+    axis, 0 to 1, with spaces between."""
     left_out: tuple[str, ...] = ()
     """Optimizers that were asked for and that the protocol is not for."""
 
