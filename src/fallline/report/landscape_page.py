@@ -14,6 +14,7 @@ import numpy as np
 
 from fallline.landscapes.paths import Path, Walk
 from fallline.report import landscape_words as words
+from fallline.report import templates
 from fallline.report.landscape_figure import Axis, Picture, linear_axis, style
 
 MOST_FRAMES = 1000
@@ -47,22 +48,13 @@ class Frame:
 
 def render(walk: Walk) -> str:
     """The whole page. Nothing in it is loaded from elsewhere."""
-    # StrictUndefined: a misspelled name in the template fails instead of printing nothing.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("fallline", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     picture = Picture(walk)
     view = map_frame(picture)
     heights = Frame(HEIGHTS_WIDTH, view.height)
     kept = frames(walk)
     drawn = [_drawn(picture, path, at, view, heights, kept) for at, path in enumerate(walk.paths)]
-    return templates.get_template("landscape.html.jinja").render(
+    return templates.page(
+        "landscape.html.jinja",
         ground=walk.landscape,
         equation=words.equation(walk.landscape),
         about=words.about(walk),

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from typing import Any
 
 from fallline.analysis.reading import Reading
 from fallline.analysis.summary import rows_of
-from fallline.report import figures, formats, interactive, protocol, tables, verdict
+from fallline.report import figures, formats, interactive, protocol, tables, templates, verdict
 from fallline.report.formats import MetricFormat
 from fallline.units import in_bytes
 
 
 def render(reading: Reading) -> str:
     """The whole page. Nothing in it is loaded from elsewhere."""
-    # StrictUndefined: a misspelled name in the template fails instead of printing nothing.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("fallline", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     form = formats.metric_format(reading.document.task)
-    return templates.get_template("page.html.jinja").render(
+    return templates.page(
+        "page.html.jinja",
         document=reading.document,
         complete=reading.complete,
         created=reading.document.created[:16].replace("T", " "),
@@ -48,7 +38,7 @@ def render(reading: Reading) -> str:
             for row in rows_of(reading.summary)
         ],
         plotly=interactive.plotly_script(),
-        content=_for_script(charts_content(reading, form)),
+        content=templates.for_script(charts_content(reading, form)),
     )
 
 
@@ -198,14 +188,6 @@ def memory(reading: Reading) -> str:
     """The most memory that the study took, in words; nothing where it is not known."""
     timing = reading.timing
     return in_bytes(timing.peak_memory) if timing and timing.peak_memory else ""
-
-
-def _for_script(content: dict[str, Any]) -> str:
-    """``content`` as JSON that cannot end the script element that it stands in."""
-    text = json.dumps(tables.plain(content), allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def _capital(text: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -16,11 +14,11 @@ from fallline.report import (
     reproduction_interactive,
     reproduction_tables,
     reproduction_words,
+    templates,
 )
 from fallline.report.reproduction_panels import Panel
 from fallline.report.reproduction_tables import Section
 from fallline.report.reproduction_text import chosen
-from fallline.report.tables import plain
 
 OPEN_ROWS = 14
 """Rows of a table up to which it is shown without being asked for, beside its chart."""
@@ -47,21 +45,12 @@ class Part:
 
 def render(findings: Findings) -> str:
     """The whole page. Nothing in it is loaded from elsewhere."""
-    # StrictUndefined: a misspelled name in the template fails instead of printing nothing.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("fallline", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     panels = reproduction_figures.panels(findings)
     cards = reproduction_words.cards(findings)
     sections = reproduction_tables.sections(findings)
     claims = next((each for each in sections if each.kind == "claims"), None)
-    return templates.get_template("reproduction.html.jinja").render(
+    return templates.page(
+        "reproduction.html.jinja",
         file=findings.file,
         complete=findings.complete,
         created=findings.created[:16].replace("T", " "),
@@ -77,7 +66,7 @@ def render(findings: Findings) -> str:
         machine=findings.machine,
         versions=findings.versions,
         plotly=interactive.plotly_script() if panels else "",
-        content=_for_script(reproduction_interactive.content(panels)),
+        content=templates.for_script(reproduction_interactive.content(panels)),
     )
 
 
@@ -146,11 +135,3 @@ def parts(
             title = reproduction_tables.stage_title(findings, str(stage))
             found.append(Part(title, own, tables))
     return found
-
-
-def _for_script(content: Any) -> str:
-    """``content`` as JSON that cannot end the script element that it stands in."""
-    text = json.dumps(plain(content), allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text

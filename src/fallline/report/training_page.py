@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from fallline.analysis import classification, fitting
-from fallline.report import formats, interactive, tables, training_images, training_interactive
+from fallline.report import formats, interactive, templates, training_images, training_interactive
 from fallline.report import training_classes as classes
 from fallline.report import training_figures as figures
 from fallline.report import training_network as network
@@ -18,18 +17,10 @@ from fallline.report.training_portrait import Portrait
 
 def render(portrait: Portrait) -> str:
     """The whole page. Nothing in it is loaded from elsewhere; every name is escaped."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    templates = Environment(
-        loader=PackageLoader("fallline", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     portrait = replace(portrait, created=portrait.created[:16].replace("T", " "))
     form = figures.form_of(portrait)
-    return templates.get_template("training.html.jinja").render(
+    return templates.page(
+        "training.html.jinja",
         portrait=portrait,
         diagnosis=portrait.diagnosis,
         rule=fitting.RULE,
@@ -48,7 +39,7 @@ def render(portrait: Portrait) -> str:
         weights=_weights(portrait),
         gradient=training_images.signed_gradient(),
         plotly=interactive.plotly_script(),
-        content=_for_script({"charts": training_interactive.charts(portrait)}),
+        content=templates.for_script({"charts": training_interactive.charts(portrait)}),
     )
 
 
@@ -143,11 +134,3 @@ def _weights(portrait: Portrait) -> dict[str, Any] | None:
         "tiles": [(training_images.data_uri(each.picture), each.name) for each in found.tiles],
         "wide": bool(found.tiles) and max(found.tiles[0].picture.shape[:2]) > 12,
     }
-
-
-def _for_script(content: dict[str, Any]) -> str:
-    """``content`` as JSON that cannot end the script element that it stands in."""
-    text = json.dumps(tables.plain(content), allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
