@@ -217,6 +217,10 @@ def test_wins_by_hand():
     # 0.91 - 0.90 is a tie, to the last digit of floating point.
     near = win_matrix(figures, higher_is_better=True, tie=0.01)
     assert near.wins.tolist() == [[0, 1, 3], [0, 0, 3], [0, 0, 0]]
+    # And so is 0.8 - 0.7.
+    far = win_matrix(figures, higher_is_better=True, tie=0.1)
+    assert far.ties[0, 1] == 3
+    assert far.wins[:, 2].tolist() == [2, 2, 0]
     assert win_matrix(figures, higher_is_better=False).wins[0, 1] == 1
 
 

@@ -193,3 +193,6 @@ def test_the_order_of_the_seeds_changes_nothing(order: list[int]):
     assert stratified_interval(SCORES[rows], generator=rng(), resamples=50) == (
         stratified_interval(SCORES, generator=rng(), resamples=50)
     )
+    assert stratified_difference(SCORES[rows], 1 - SCORES[rows], generator=rng(), resamples=50) == (
+        stratified_difference(SCORES, 1 - SCORES, generator=rng(), resamples=50)
+    )

@@ -201,7 +201,7 @@ def stratified_difference(
             for part in _resampled(both, generator=generator, resamples=resamples)
         ]
     )
-    value = aggregate(one, kind, target=target) - aggregate(two, kind, target=target)
+    value = aggregate(both[0], kind, target=target) - aggregate(both[1], kind, target=target)
     return Estimate(float(value), *_quantiles(drawn, confidence), len(one))
 
 

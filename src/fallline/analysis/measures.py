@@ -288,8 +288,7 @@ def _edge(places: np.ndarray, costs: np.ndarray, most: float) -> tuple[float, bo
         return float(places[-1]), True
     outer = int(beyond[0])
     inner = outer - 1
-    if not math.isfinite(costs[outer]):
-        return float(places[inner]), False
+    # Of an infinite cost the share is 0: the edge is the last place that trained.
     share = (most - costs[inner]) / (costs[outer] - costs[inner])
     return float(places[inner] + share * (places[outer] - places[inner])), False
 

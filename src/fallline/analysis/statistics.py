@@ -138,7 +138,8 @@ def fold_interval(
 
 def _finite(values: Sequence[float] | np.ndarray) -> np.ndarray:
     sample = np.asarray(values, np.float64)
-    return sample[np.isfinite(sample)]
+    # Sorted, so that the order of the seeds does not change the last digit of a sum.
+    return np.sort(sample[np.isfinite(sample)])
 
 
 def _t_quantile(count: int, confidence: float) -> float:
