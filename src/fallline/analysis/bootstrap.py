@@ -79,8 +79,8 @@ def paired_interval(
       the correction (equal differences), it is ``"percentile"``;
     - ``"expanded"``: quantiles moved outwards for few seeds (`expanded_confidence`).
 
-    With 10 seeds of normal differences the first two cover a true mean in about 90 % of studies
-    where 95 % are promised, the last one in 95 %; that is why it is what you get unasked.
+    With 10 seeds of normal differences the first two cover a true mean in 90 % of studies where
+    95 % are promised, the last one in 94 %; that is why it is what you get unasked.
     """
     from scipy.stats import bootstrap
 
