@@ -26,10 +26,10 @@ def search(
 ) -> None:
     """Search the settings of one optimizer for ``seconds`` of wall time, compiling included.
 
-    The trials go in rounds, the first one of ``at_once``. A round is as long as half of the time
-    that is left, by the trials so far, with time kept for confirming the best; the first one is
-    trained whatever it takes. A study that was interrupted goes on with its time: what was under
-    way then is not counted, nor is compiling again.
+    The trials go in rounds, the first one of ``at_once``. A round has at most twice the trials so
+    far, and takes half of the time that is left, by what they took; time is kept for confirming the
+    best. The first round is trained whatever it takes. A study that was interrupted goes on with
+    its time: what was under way then is not counted, nor is compiling again.
     """
     name, clock = one.optimizer.name, store.load(folder)
     began, spent = now(), clock.spent.get(name, 0.0)
@@ -63,4 +63,4 @@ def next_round(left: float, each: float, one: Search, at_once: int) -> int:
     seeds, confirmed = (len(own) for own in (one.config.search_seeds, one.config.confirm_seeds))
     kept = -(-one.taken // 10) * (confirmed - seeds) / seeds
     fitting = int(left / max(each, 1e-9) - kept)
-    return 0 if fitting < 1 else min(fitting, max(at_once, fitting // 2))
+    return 0 if fitting < 1 else min(fitting, max(at_once, min(fitting // 2, 2 * one.taken)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fallline.analysis.curves import curves, sensitivity
 from fallline.analysis.summary import summarise, target_of
-from fallline.analysis.trials import with_last_figures
+from fallline.analysis.trials import rates_alone, with_last_figures
 from fallline.store.document import StudyDocument, Timing
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Reading:
     """A row per optimizer, best first: `fallline.analysis.summary.COLUMNS`."""
     curves: pd.DataFrame
     sensitivity: pd.DataFrame
+    """By learning rate, of the trials whose other hyper-parameters are at their defaults."""
     target: float
     """The validation figure to be reached; NaN where there is none."""
 
@@ -53,6 +54,6 @@ def read(
         runs=known,
         summary=summarise(known, document, timing),
         curves=curves(known),
-        sensitivity=sensitivity(known),
+        sensitivity=sensitivity(rates_alone(known, document)),
         target=target_of(known, document),
     )

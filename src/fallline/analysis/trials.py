@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from fallline.planning.selection import Outcome, Trial, last_figure, order, trial_from
 from fallline.records import Phase, Status
+from fallline.store.document import StudyDocument
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LEARNING_RATE = "learning_rate"
 
 
 def with_last_figures(runs: pd.DataFrame) -> pd.DataFrame:
@@ -47,6 +50,23 @@ def trials(runs: pd.DataFrame, phase: Phase) -> list[Trial]:
         outcomes = [Outcome(bool(gone), metric, loss) for gone, metric, loss in columns]
         found.append(trial_from(str(optimizer), json.loads(str(setting)), outcomes))
     return found
+
+
+def rates_alone(runs: pd.DataFrame, document: StudyDocument) -> pd.DataFrame:
+    """The rows of ``runs`` that differ from the defaults by their learning rate alone.
+
+    All of them where nothing else was searched.
+    """
+    if not document.protocol.dimensions:
+        return runs
+
+    def alone(optimizer: str, setting: str) -> bool:
+        defaults = document.optimizers[optimizer].defaults
+        values = json.loads(setting)
+        return all(values[name] == defaults.get(name) for name in values.keys() - {LEARNING_RATE})
+
+    pairs = zip(runs["optimizer"], runs["hyperparameters"], strict=True)
+    return runs[[alone(*pair) for pair in pairs]]
 
 
 def ranked(candidates: Iterable[Trial], *, higher_is_better: bool) -> list[Trial]:

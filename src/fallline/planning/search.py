@@ -54,8 +54,8 @@ class Search:
 
     @property
     def exhausted(self) -> bool:
-        """Whether further points give no further setting."""
-        return not self.space or self.taken > len(self.points)
+        """Whether further points give no further setting; never before the first trial."""
+        return self.taken > (len(self.points) if self.space else 0)
 
     def extend(self, end: int) -> list[Run]:
         """The runs of the trials up to the ``end``-th, on the search's seeds."""
