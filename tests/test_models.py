@@ -106,6 +106,19 @@ def test_the_slope_of_prelu_is_a_parameter_of_each_layer(module) -> None:
     assert all(found)
 
 
+def test_mean_pools_are_means() -> None:
+    image = np.random.default_rng(0).normal(size=(1, 4, 4, 1)).astype(np.float32)
+    network = models.ConvNet(2, ((1, 1),), (), activation="identity", pool="mean")
+    kernel = np.eye(4, 2, dtype=np.float32)
+    params = {
+        "Conv_0": {"kernel": np.ones((1, 1, 1, 1), np.float32), "bias": np.zeros(1, np.float32)},
+        "head": {"Dense_0": {"kernel": kernel, "bias": np.zeros(2, np.float32)}},
+    }
+    means = image.reshape(2, 2, 2, 2).mean(axis=(1, 3))
+    found = network.apply({"params": params}, image)
+    np.testing.assert_allclose(found[0], means[0], rtol=1e-5)
+
+
 def test_an_activation_on_the_output() -> None:
     x = jnp.asarray(np.random.default_rng(0).normal(size=(50, 4)))
     plain, rectified = models.MLP(1, (8,)), models.MLP(1, (8,), output_activation="relu")
