@@ -18,7 +18,8 @@ import command
 import machine
 import reporting
 from command import BenchmarkError
-from fallline.reproduction import open_series
+from fallline.report.reproduction_tables import MODES, overall
+from fallline.reproduction import Reproduction, open_series
 
 NAME = "reproductions"
 STUDIES = ("batch-size", "cnn-optimizers", "fashion-stages", "adaptive", "parameter-efficiency")
@@ -106,6 +107,7 @@ def main() -> int:
                 found.append(one)
                 if options.docs:
                     write_report(one, options.docs)
+                    write_index(options.work, options.docs)
     except BenchmarkError as error:
         return reporting.failed(NAME, error)
     figures = {"measured": [asdict(one) for one in found], "machine": machine.description()}
@@ -116,8 +118,71 @@ def main() -> int:
 def write_report(one: Reproduced, docs: Path) -> None:
     """The study's report in Markdown, as a page of the docs."""
     docs.mkdir(parents=True, exist_ok=True)
-    name = f"{one.study}-as-published.md" if one.form == "as-published" else f"{one.study}.md"
-    open_series(one.folder).document(docs / name)
+    open_series(one.folder).document(docs / page_of(one.study, one.form))
+
+
+def page_of(study: str, form: str) -> str:
+    """The name of a report in the docs."""
+    return f"{study}-as-published.md" if form == "as-published" else f"{study}.md"
+
+
+def write_index(work: Path, docs: Path) -> None:
+    """A page that names every report in ``docs``, and says what became of the claims."""
+    parts = [
+        "# The five studies",
+        "Five published comparisons of optimizers, each run as it was published and as it should "
+        "be: with validation data that chooses, several seeds, learning rates searched, and "
+        "intervals on paired differences. `fallline reproduce NAME` runs them; "
+        "[studies.md](../studies.md) says how.",
+    ]
+    for study in STUDIES:
+        reports = {form: found for form in FORMS if (found := _latest(work, study, form))}
+        if reports:
+            parts += _summary(study, reports)
+    (docs / "index.md").write_text("\n\n".join(parts) + "\n")
+
+
+def _latest(work: Path, study: str, form: str) -> Reproduction | None:
+    """The report of a study's form; that with the most seeds where there are several."""
+    found = [open_series(path) for path in sorted(work.glob(f"{study}-{form}*"))]
+    complete = [each for each in found if each.complete]
+    return max(complete, key=lambda each: each.file.protocol.final_seeds, default=None)
+
+
+def _summary(study: str, reports: dict[str, Reproduction]) -> list[str]:
+    """A study's heading, links, how well it was reproduced, and its claims."""
+    first = next(iter(reports.values()))
+    links = ", ".join(
+        f"[{form.replace('-', ' ')}]({page_of(study, form)}) ({len(report.runs)} measured runs)"
+        for form, report in reports.items()
+    )
+    parts = [f"## {first.file.title}", f"`{study}`: {links}. {first.file.flaw}"]
+    if published := reports.get("as-published"):
+        fits = [fit for fit in published.published()["inside"] if fit is not None]
+        if fits:
+            parts.append(
+                f"{sum(fits)} of {len(fits)} published figures lie where a further run of "
+                "ours would."
+            )
+        parts += [f"- {remark}" for remark in published.file.remarks]
+    rows = [
+        (text, form.replace("-", " "), words, verdict)
+        for form, report in reports.items()
+        for text, words, verdict in verdicts(report)
+    ]
+    if rows:
+        header = ["claim", "form", "measured", "verdict"]
+        parts.append(reporting.markdown_table(header, rows))
+    return parts
+
+
+def verdicts(report: Reproduction) -> list[tuple[str, str, str]]:
+    """Every claim of a report with how it was measured and what became of it."""
+    claims = report.claims()
+    return [
+        (str(rows.iloc[0]["text"]), MODES[str(mode)], overall(list(rows["verdict"])))
+        for (_, mode), rows in claims.groupby(["claim", "mode"], sort=False)
+    ]
 
 
 if __name__ == "__main__":

@@ -132,6 +132,15 @@ def test_the_same_series_is_not_trained_again(found):
     assert not [event for event in told if type(event).__name__ == "Finished"]
 
 
+def test_words_may_change_without_training(found):
+    told = []
+    changed = FILE | {"remarks": ["What was found out later."]}
+    again = api.run(changed, out=found.path, listener=told.append)
+    assert not [event for event in told if type(event).__name__ == "Finished"]
+    assert "found out later" in (again.report().parent / "report.md").read_text(encoding="utf-8")
+    assert "found out later" in again.report().read_text(encoding="utf-8")
+
+
 def test_another_series_is_refused(found):
     changed = studyfile.merged(FILE, {"base": {"epochs": 3}})
     with pytest.raises(StudyError, match="base differ"):

@@ -74,7 +74,7 @@ def test_published_figures_are_in_percent_and_points(findings):
     assert accuracy[5] == f"{100 * row['difference']:+.2f}"
     assert loss[2] == "0.0000"
     assert loss[6] == "no"
-    assert section.table.notes[-1].endswith("--as-published is the one to hold against it.")
+    assert section.table.notes[-1].endswith("is to be held against it.")
 
 
 def test_settings_have_half_their_interval(findings):

@@ -218,7 +218,7 @@ def _beside(
     inside = bool(low <= theirs <= high) if math.isfinite(interval.low) else None
     return {
         "stage": stage,
-        "setting": title_of(entry.where),
+        "setting": _title(own, entry.where),
         "epoch": entry.epoch,
         "figure": figure,
         "metric": own.iloc[0]["metric"],
@@ -230,6 +230,11 @@ def _beside(
         "difference": interval.mean - theirs,
         "inside": inside,
     }
+
+
+def _title(own: pd.DataFrame, where: Mapping[str, str]) -> str:
+    """The labels of ``where`` in one line, in the order of the settings' own."""
+    return title_of({axis: where[axis] for axis in own.iloc[0]["labels"] if axis in where})
 
 
 # -- claims -----------------------------------------------------------------------------------
@@ -283,7 +288,7 @@ def _judge(
             "stage": stage,
             "mode": mode,
             "figure": figure,
-            "first": title_of(claim.better),
+            "first": _title(first, claim.better),
             "second": other.iloc[0]["setting"],
             "difference": test.interval.mean,
             "low": test.interval.low,

@@ -154,6 +154,8 @@ class StudyFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     axes: dict[str, dict[str, Changes]] = {}
     stages: dict[str, Stage] = {}
     published: list[Published] = []
+    remarks: list[str] = []
+    """What explains the differences to the publication, a sentence or two each."""
     claims: list[Claim] = []
     form: str = "as it should be"
     """In words, which form of the study this is."""

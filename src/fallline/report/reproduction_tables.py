@@ -219,8 +219,8 @@ def _published(findings: Findings) -> Iterator[Section]:
         )
         if AS_PUBLISHED not in findings.file.form:
             notes.append(
-                "This form of the study trains and splits otherwise than the publication did: "
-                "--as-published is the one to hold against it."
+                "This form of the study trains and splits otherwise than the publication did: its "
+                "form as published, where it has one, is to be held against it."
             )
         title = f"Published and reproduced{': ' + heading if heading else ''}"
         yield Section("published", stage, title, _table(columns, texts, tuple(notes)))

@@ -77,6 +77,8 @@ def markdown(findings: Findings, pictures: Mapping[tuple[str, str], str] | None 
                 parts.append(f"![{section.title}]({address})")
         parts += [_markdown_table(section.table), *section.table.notes]
     parts += chosen(findings)
+    if file.remarks:
+        parts += ["## What explains the differences", *(f"- {text}" for text in file.remarks)]
     parts += ["## How it was measured", *measured(findings)]
     return "\n\n".join(filter(None, parts)) + "\n"
 

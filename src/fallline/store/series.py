@@ -82,7 +82,7 @@ class SeriesFolder:
         if cls.holds(folder):
             held = cls.open(folder)
             studyfile.same(held.document.file, document.file, folder)
-            return held
+            return held._with_texts(document.file)
         if folder.is_dir() and any(folder.iterdir()):
             raise StudyError(
                 f"the folder {str(folder)!r} is not empty and holds no series",
@@ -97,6 +97,14 @@ class SeriesFolder:
                 hint="give --out a folder that can be written to, on a disk with room",
             ) from error
         return cls(folder, document)
+
+    def _with_texts(self, file: StudyFile) -> SeriesFolder:
+        """The same series with the file's claims, published figures and words of today."""
+        if file == self.document.file:
+            return self
+        document = msgspec.structs.replace(self.document, file=file)
+        write_record(self.path / DOCUMENT, document)
+        return SeriesFolder(self.path, document)
 
     @staticmethod
     def holds(folder: Path | str) -> bool:
