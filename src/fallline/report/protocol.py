@@ -6,6 +6,7 @@ import itertools
 import json
 
 from fallline.analysis.reading import Reading
+from fallline.report import search_words
 from fallline.report.formats import count, learning_rate, listed, metric_format
 
 
@@ -51,6 +52,8 @@ def _budget(reading: Reading) -> str:
 
 def _search(reading: Reading) -> str:
     protocol = reading.document.protocol
+    if protocol.rule:
+        return search_words.search(reading)
     if not protocol.searched:
         return (
             "There was none: every optimizer ran at its own default setting. Such a ranking is "
@@ -115,7 +118,7 @@ def _statistics(reading: Reading) -> str:
 def _divergence() -> str:
     return (
         "A run whose loss became NaN, infinite or exploded counts as diverged, and as worse than "
-        "any figure: a learning rate with a diverged seed is chosen only if all have one."
+        "any figure: a setting with a diverged seed is chosen only if all have one."
     )
 
 

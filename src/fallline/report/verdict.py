@@ -8,7 +8,7 @@ from typing import Any
 from fallline.analysis.comparison import Relation
 from fallline.analysis.reading import Reading
 from fallline.analysis.summary import rows_of
-from fallline.report import formats
+from fallline.report import formats, search_words
 from fallline.report.formats import MetricFormat, listed
 
 FEW_SEEDS = 5
@@ -29,7 +29,8 @@ def verdict(reading: Reading) -> str:
     if math.isfinite(best["test_low"]):
         low, high = form.number(best["test_low"]), form.number(best["test_high"])
         figure += f" (95 % interval {low} to {high})"
-    sentence = f"use {setting(best, searched=reading.document.protocol.searched)}: {figure}"
+    chosen = setting(best, searched=reading.document.protocol.searched) + _others(best, reading)
+    sentence = f"use {chosen}: {figure}"
     return f"{sentence}; {_against(others, form)}" if others else sentence
 
 
@@ -39,6 +40,19 @@ def setting(row: dict[str, Any], *, searched: bool = True) -> str:
         return str(row["optimizer"])
     default = "" if searched else ", its default"
     return f"{row['optimizer']} at {formats.learning_rate(row['learning_rate'])}{default}"
+
+
+def _others(row: dict[str, Any], reading: Reading) -> str:
+    """`` (beta_1 0.98)``: what a search chose besides the learning rate; empty where nothing."""
+    protocol, described = reading.document.protocol, reading.document.optimizers
+    defaults, values = described[row["optimizer"]].defaults, row["hyperparameters"]
+    names = [each.name for each in protocol.dimensions.get(row["optimizer"], ())]
+    changed = [
+        f"{name} {values[name]:g}"
+        for name in names
+        if name != "learning_rate" and values.get(name) != defaults.get(name)
+    ]
+    return f" ({', '.join(changed)})" if changed else ""
 
 
 def _against(others: list[dict[str, Any]], form: MetricFormat) -> str:
@@ -95,7 +109,11 @@ def warnings(reading: Reading) -> list[str]:
     protocol = reading.document.protocol
     if not reading.complete:
         found.append("The study is not finished; the same command goes on with it.")
-    if not protocol.searched:
+    if protocol.left_out:
+        found.append(search_words.left_out(reading))
+    if late := search_words.overruns(reading):
+        found.append(late)
+    if not protocol.searched and not protocol.rule:
         found.append(
             "Every optimizer ran at its default learning rate and none was searched: "
             "this ranks the defaults as much as the optimizers."
