@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -143,8 +144,28 @@ def test_words_may_change_without_training(found):
 
 def test_another_series_is_refused(found):
     changed = studyfile.merged(FILE, {"base": {"epochs": 3}})
-    with pytest.raises(StudyError, match="base differ"):
+    with pytest.raises(StudyError, match="these differ: base"):
         api.run(changed, out=found.path)
+
+
+def test_settings_may_be_added_and_left_out(found, tmp_path):
+    folder = shutil.copytree(found.path, tmp_path / "more")
+    more = studyfile.merged(
+        FILE,
+        {
+            "axes": {"width": {"8": {"model": {"hidden": [8]}}}},
+            "stages": {"width": {"vary": ["width"], "only": {"width": ["4", "8"]}}},
+        },
+    )
+    told = []
+    runs = api.run(more, out=folder, listener=told.append).runs
+    begun = [event.stored for event in told if isinstance(event, series.MemberBegan)]
+    assert begun == [True, True, True, False]
+    assert list(dict.fromkeys(runs.loc[runs["stage"] == "width", "setting"])) == ["4", "8"]
+    before = found.runs
+    one = before[(before["stage"] == "width") & (before["setting"] == "4")]["test_loss"]
+    again = runs[(runs["stage"] == "width") & (runs["setting"] == "4")]["test_loss"]
+    assert list(one) == list(again)
 
 
 def test_it_goes_on_where_it_was_stopped(found, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import metadata
@@ -167,23 +167,38 @@ class _Work:
 
     def run(self) -> None:
         """Every stage in turn."""
-        progress = self.folder.progress
-        kept = {member.folder: member for member in progress.members}
+        stored = {member.folder: member for member in self.folder.progress.members}
+        kept: dict[str, StoredMember] = {}
+        chosen: dict[str, dict[str, str]] = {}
         for name, stage in stages_of(self.file).items():
             for member in settings.members(self.file, name, self._chosen):
-                self._tell(member, member.folder in kept)
-                if member.folder not in kept:
+                complete = member.folder in stored
+                self._tell(member, complete)
+                kept[member.folder] = stored.get(member.folder) or _stored(member)
+                if not complete:
                     task, config = self._prepared(member)
                     study.compare(
                         task, config, self.folder.path / member.folder, listener=self.listener
                     )
-                    kept[member.folder] = _stored(member)
-                    progress = msgspec.structs.replace(progress, members=tuple(kept.values()))
-                    self.folder.write(progress)
+                    self._write(kept, stored, chosen)
                 self._done += self._work.get(member.folder, 0.0)
+            stored = {folder: each for folder, each in stored.items() if each.stage != name}
             if stage.choose:
-                progress = self._choose(name, stage, progress)
-        self.folder.write(msgspec.structs.replace(progress, complete=True))
+                self._write(kept, stored, chosen)
+                chosen[name] = self._choose(name, stage)
+        self._write(kept, {}, chosen, complete=True)
+
+    def _write(
+        self,
+        kept: Mapping[str, StoredMember],
+        later: Mapping[str, StoredMember],
+        chosen: Mapping[str, dict[str, str]],
+        *,
+        complete: bool = False,
+    ) -> None:
+        """Say what is there: the members ``kept``, and those of stages that come later."""
+        members = tuple({**later, **kept}.values())
+        self.folder.write(Progress(members, dict(chosen), complete))
 
     def _tell(self, member: Member, complete: bool) -> None:
         self._began += 1
@@ -193,8 +208,8 @@ class _Work:
             MemberBegan(self._began, known, member.title, complete, min(self._done / total, 1.0))
         )
 
-    def _choose(self, name: str, stage: Stage, progress: Progress) -> Progress:
-        """Keep the best setting of a stage for those after it."""
+    def _choose(self, name: str, stage: Stage) -> dict[str, str]:
+        """Keep the best setting of a stage for those after it; returns its labels."""
         figure = figure_named(stage.choose)
         runs = reading.runs_of(self.folder)
         runs = runs[runs["stage"] == name]
@@ -204,11 +219,7 @@ class _Work:
         chosen = settings.best(means, higher_is_better=reading.higher_is_better(runs, figure))
         self._chosen |= labels[chosen]
         self.listener(StageChose(name, stage.choose, labels[chosen]))
-        progress = msgspec.structs.replace(
-            progress, chosen=progress.chosen | {name: labels[chosen]}
-        )
-        self.folder.write(progress)
-        return progress
+        return labels[chosen]
 
 
 def _groups(runs: Any) -> Iterator[tuple[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fallline import studies
-from fallline.errors import DataError, InputError, StudyError
+from fallline.errors import DataError, InputError
 from fallline.planning import studyfile
 from fallline.planning.studyfile import Changes
 
@@ -135,13 +135,6 @@ def test_what_is_no_file_is_told_so(written, tmp_path):
         studyfile.parse([])
     with pytest.raises(InputError, match=r"has no table \[quick\]"):
         studyfile.read(written('name = "x"'), forms=("quick",))
-
-
-def test_another_form_is_not_gone_on_with(written, tmp_path):
-    plain = studyfile.read(written())
-    studyfile.same(plain, plain, tmp_path)
-    with pytest.raises(StudyError, match="protocol and axes differ"):
-        studyfile.same(plain, studyfile.read(written(), forms=("as_published",)), tmp_path)
 
 
 @pytest.mark.parametrize("name", studies.NAMES)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from fallline.errors import DataError, InputError, StudyError, near_matches
+from fallline.errors import DataError, InputError, near_matches
 from fallline.planning.config import DEFAULT_POINTS, whole_number
 
 FIGURES = (
@@ -374,18 +374,3 @@ def _without_none(tree: Any) -> Any:
     if isinstance(tree, list):
         return [_without_none(value) for value in tree]
     return tree
-
-
-def same(held: StudyFile, asked: StudyFile, folder: Path) -> None:
-    """Raise unless both files ask for the same settings, measured alike."""
-    differences = [
-        name
-        for name in ("base", "protocol", "axes", "stages")
-        if getattr(held, name) != getattr(asked, name)
-    ]
-    if differences:
-        raise StudyError(
-            f"the folder {str(folder)!r} holds another form of {held.name!r}: "
-            f"{' and '.join(differences)} differ",
-            hint="give --out another folder, or bring the file back to go on with it",
-        )

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from fallline.errors import StudyError
-from fallline.planning import studyfile
+from fallline.planning.extending import require_same
 from fallline.planning.studyfile import StudyFile
 from fallline.store.folder import StudyFolder, read_record, write_record
 
@@ -81,7 +81,7 @@ class SeriesFolder:
         folder = Path(path)
         if cls.holds(folder):
             held = cls.open(folder)
-            studyfile.same(held.document.file, document.file, folder)
+            require_same(held.document.file, document.file, folder)
             return held._with_texts(document.file)
         if folder.is_dir() and any(folder.iterdir()):
             raise StudyError(
