@@ -187,6 +187,18 @@ def test_it_goes_on_where_it_was_stopped(found, tmp_path):
     assert (gone_on[figures].to_numpy() == found.runs[figures].to_numpy()).all()
 
 
+def test_an_optimizer_may_be_added_to_others_of_its_task(found, tmp_path):
+    folder = shutil.copytree(found.path, tmp_path / "more")
+    more = studyfile.merged(FILE, {"axes": {"optimizer": {"new": {"optimizer": "momentum"}}}})
+    told = []
+    runs = api.run(more, out=folder, listener=told.append).runs
+    ended = [event for event in told if type(event).__name__ == "Finished"]
+    assert {event.result.run.optimizer for event in ended} == {"momentum"}
+    own = runs[(runs["stage"] == "optimizer") & (runs["mode"] == "untuned")]
+    assert sorted(set(own["setting"])) == ["fast", "new", "slow"]
+    assert own.groupby("setting").size().tolist() == [2, 2, 2]
+
+
 def test_what_cannot_be_trained_is_told_before_anything_is(tmp_path):
     wrong = studyfile.merged(FILE, {"axes": {"width": {"16": {"model": {"hiden": [16]}}}}})
     with pytest.raises(InputError, match="hiden") as raised:

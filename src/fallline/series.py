@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import metadata
@@ -22,7 +22,7 @@ from fallline.errors import FalllineError, InputError
 from fallline.optimizers import catalogue
 from fallline.planning import settings
 from fallline.planning.config import StudyConfig
-from fallline.planning.settings import Member
+from fallline.planning.settings import Member, Setting
 from fallline.planning.studyfile import Changes, Stage, StudyFile, figure_named, stages_of
 from fallline.store.series import (
     FORMAT_VERSION,
@@ -172,14 +172,15 @@ class _Work:
         chosen: dict[str, dict[str, str]] = {}
         for name, stage in stages_of(self.file).items():
             for member in settings.members(self.file, name, self._chosen):
-                complete = member.folder in stored
-                self._tell(member, complete)
-                kept[member.folder] = stored.get(member.folder) or _stored(member)
-                if not complete:
-                    task, config = self._prepared(member)
+                there, lacking = _parted(member, stored.values())
+                kept |= there
+                self._tell(member, lacking is None)
+                if lacking is not None:
+                    task, config = self._prepared(lacking)
                     study.compare(
-                        task, config, self.folder.path / member.folder, listener=self.listener
+                        task, config, self.folder.path / lacking.folder, listener=self.listener
                     )
+                    kept[lacking.folder] = _stored(lacking)
                     self._write(kept, stored, chosen)
                 self._done += self._work.get(member.folder, 0.0)
             stored = {folder: each for folder, each in stored.items() if each.stage != name}
@@ -247,12 +248,37 @@ def _seconds(task: Task, config: StudyConfig) -> float:
     return sum(group.runs * group.run_seconds for group in planned)
 
 
+def _parted(
+    member: Member, stored: Iterable[StoredMember]
+) -> tuple[dict[str, StoredMember], Member | None]:
+    """What is stored of a member's settings, by folder, and a member of those that lack."""
+    wanted = {_key(each): each for each in member.settings}
+    there: dict[str, StoredMember] = {}
+    for one in stored:
+        same = (one.stage, one.mode, one.fold, one.trains) == (
+            *(member.stage, member.mode, member.fold),
+            member.trains,
+        )
+        found = tuple(each for each in one.settings if _key(each) in wanted) if same else ()
+        if found:
+            there[one.folder] = msgspec.structs.replace(one, settings=found)
+    known = {_key(each) for one in there.values() for each in one.settings}
+    lacking = tuple(each for key, each in wanted.items() if key not in known)
+    return there, replace(member, settings=lacking) if lacking else None
+
+
+def _key(setting: Setting | StoredSetting) -> tuple[frozenset[tuple[str, str]], str]:
+    """What tells the settings of a member apart."""
+    return frozenset(setting.labels.items()), setting.optimizer
+
+
 def _stored(member: Member) -> StoredMember:
     """What is stored of a member."""
     return StoredMember(
         stage=member.stage,
         mode=member.mode,
         fold=member.fold,
+        trains=member.trains,
         folder=member.folder,
         title=member.title,
         settings=tuple(StoredSetting(each.labels, each.optimizer) for each in member.settings),

@@ -57,7 +57,8 @@ def _rows(series: SeriesFolder, member: StoredMember) -> list[dict[str, Any]]:
     labels = {each.optimizer: each.labels for each in member.settings}
     frame = folder.runs()
     rows = []
-    for run in frame[frame["phase"] == "final"].to_dict("records"):
+    measured = frame[(frame["phase"] == "final") & frame["optimizer"].isin(list(labels))]
+    for run in measured.to_dict("records"):
         step = timing.step.get(run["optimizer"], math.nan) if timing else math.nan
         own = labels[run["optimizer"]]
         diverged = run["status"] == Status.DIVERGED.value

@@ -70,6 +70,11 @@ class Member:
         return self.settings[0].changes
 
     @property
+    def trains(self) -> str:
+        """Hash of what all its settings train, the optimizers apart."""
+        return self.settings[0].trains
+
+    @property
     def shared(self) -> dict[str, str]:
         """The labels that all its settings share."""
         first = self.settings[0].labels
@@ -85,7 +90,8 @@ class Member:
         words = [*self.shared.values(), *([f"fold {self.fold}"] if self.fold else []), self.mode]
         slug = "-".join(re.sub("[^a-z0-9]+", "-", word.lower()).strip("-") for word in words)
         kept = slug[:60].strip("-")
-        unique = stable_hash(self.settings[0].trains, self.shared, self.mode, self.fold, digits=4)
+        optimizers = [each.optimizer for each in self.settings]
+        unique = stable_hash(self.trains, self.shared, self.mode, self.fold, optimizers, digits=6)
         stage = re.sub("[^A-Za-z0-9]+", "-", self.stage).strip("-") or "stage"
         return f"{stage}/{kept}-{unique}"
 

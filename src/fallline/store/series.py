@@ -43,6 +43,8 @@ class StoredMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stage: str
     mode: str
     fold: int
+    trains: str
+    """Hash of what its settings train, the optimizers apart."""
     folder: str
     title: str
     settings: tuple[StoredSetting, ...]
