@@ -132,7 +132,7 @@ class _Work:
                     self._work[member.folder] = _seconds(task, config)
                 except FalllineError as error:
                     raise type(error)(f"{member.title}: {error}", hint=error.hint) from error
-            for axis in self._varied(stage):
+            for axis in self._varied(stage) if stage.choose else ():
                 guessed.setdefault(axis, next(iter(stage.only.get(axis, self.file.axes[axis]))))
 
     def _varied(self, stage: Stage) -> list[str]:

@@ -39,6 +39,15 @@ def test_a_setting_asks_for_the_option_that_it_needs():
     assert asked.option_defaults[option] == values[0]
 
 
+def test_options_are_written_as_their_choices():
+    assert optimizers.get("rmsprop(centered=true)").option_defaults["centered"] is True
+    static = optimizers.get("adam+sparse(sparse_growth=none, sparse_density=0.1)")
+    assert static.option_defaults["sparse_growth"] == "none"
+    assert static.name == "adam+sparse(sparse_growth=none, sparse_density=0.1)"
+    with pytest.raises(InputError, match="cannot be 'some'"):
+        optimizers.get("rmsprop(centered=some)")
+
+
 def test_dialects_and_wrappers_take_them_too():
     entry = optimizers.get("rmsprop:torch(learning_rate=0.02)+cosine(cosine_final=0.1)")
     assert entry.defaults["learning_rate"] == 0.02

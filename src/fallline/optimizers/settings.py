@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fallline.errors import InputError
-from fallline.optimizers.spec import Optimizer
+from fallline.optimizers.spec import Optimizer, Option
 
 OPENED_BY = "("
 CLOSED_BY = ")"
@@ -25,10 +25,10 @@ def listed(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def parted(name: str) -> tuple[str, dict[str, Any]]:
-    """A name that ends with its settings, as the name before them and what they set."""
+def parted(name: str) -> tuple[str, dict[str, str]]:
+    """A name that ends with its settings, as the name before them and what they set, as text."""
     base, _, inside = name[: -len(CLOSED_BY)].rpartition(OPENED_BY)
-    settings: dict[str, Any] = {}
+    settings: dict[str, str] = {}
     for part in listed(inside):
         key, equals, text = part.partition("=")
         if not (equals and key.strip() and text.strip()):
@@ -37,35 +37,25 @@ def parted(name: str) -> tuple[str, dict[str, Any]]:
             )
         if key.strip() in settings:
             raise InputError(f"{key.strip()} is set twice in {name!r}", hint="set it once")
-        settings[key.strip()] = _value(text.strip())
+        settings[key.strip()] = text.strip()
     if not settings:
         raise InputError(f"{name!r} sets nothing", hint=f"write {base!r} alone")
     return base, settings
 
 
-def _value(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def with_settings(entry: Optimizer, settings: Mapping[str, Any]) -> Optimizer:
+def with_settings(entry: Optimizer, settings: Mapping[str, str]) -> Optimizer:
     """``entry`` with other defaults, numbers and options alike, named after what is set.
 
     Checked as :meth:`Optimizer.complete` and :meth:`Optimizer.options_for` check them. It has no
     dialects: pasted code is the plain entry's, at these settings.
     """
-    forms = {name: value for name, value in settings.items() if name in entry.option_defaults}
-    numbers = {name: value for name, value in settings.items() if name not in forms}
+    options = {each.name: each for each in entry.options}
+    forms = {name: _form(options[name], text) for name, text in settings.items() if name in options}
+    numbers = {name: _number(text) for name, text in settings.items() if name not in options}
     values = entry.complete(numbers)
     chosen = entry.options_for(values, forms)
-    written = ", ".join(f"{name}={_text(value)}" for name, value in settings.items())
+    given = {**numbers, **forms}
+    written = ", ".join(f"{name}={_text(given[name])}" for name in settings)
     return replace(
         entry,
         name=f"{entry.name}{OPENED_BY}{written}{CLOSED_BY}",
@@ -77,6 +67,19 @@ def with_settings(entry: Optimizer, settings: Mapping[str, Any]) -> Optimizer:
         groups=frozenset(),
         dialects=(),
     )
+
+
+def _form(option: Option, text: str) -> Any:
+    """The choice of an option that is written so; what is none is for the option to judge."""
+    choices = {str(choice).lower(): choice for choice in option.choices}
+    return choices.get(text.lower(), int(text) if text.isdigit() else text)
+
+
+def _number(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _text(value: Any) -> str:
