@@ -46,6 +46,7 @@ def test_a_budget_in_words(ruled) -> None:
     assert text.startswith("Each optimizer tried 15 settings, its default first. The others lie at")
     assert "the same for all optimizers" in text
     assert "the learning rate alone varies, then momentum too." in text
+    assert "The chart by learning rate shows the trials that vary nothing else." in text
     assert "gd_exact has none of these, and ran at the default setting alone." in text
     assert "on one seed, the best tenth of them on 3 in all" in text
     assert "TPE" not in text

@@ -78,6 +78,7 @@ def _trials(reading: Reading, protocol: Protocol) -> Iterator[str]:
         yield (
             "Up to the 7th trial the learning rate alone varies, then momentum too"
             + (", from the 21st on epsilon too." if reading.document.protocol.points[19:] else ".")
+            + " The chart by learning rate shows the trials that vary nothing else."
         )
     dimensions = reading.document.protocol.dimensions
     bare = [name for name, own in dimensions.items() if not own]
