@@ -217,7 +217,7 @@ def test_published_figures_stand_beside_ours(findings):
     accuracy, loss = panels_by_kind(findings, "batches")["published"].charts
     ours, theirs = accuracy.dots
     row = findings.published.iloc[0]
-    assert (accuracy.title, accuracy.labels) == ("test accuracy", ("slow, 8",))
+    assert (accuracy.title, accuracy.labels) == ("test accuracy", ("8, slow",))
     assert (theirs.values[0], ours.values[0]) == (0.9, row["ours"])
     assert (ours.low[0], ours.high[0]) == (row["low"], row["high"])
     assert loss.scale.low <= loss.dots[0].values[0] <= loss.scale.high
@@ -331,7 +331,7 @@ def test_cards_say_what_became_of_a_claim(findings):
     assert [each.verdict for each in second.judgements] == ["the reverse holds", "holds"]
     row = findings.claims.iloc[0]
     assert (
-        f"slow, 8: test accuracy {100 * row['difference']:.2f} points higher"
+        f"8, slow: test accuracy {100 * row['difference']:.2f} points higher"
         in (first.judgements[0].evidence[0])
     )
     assert "lower than" in first.judgements[1].evidence[0]

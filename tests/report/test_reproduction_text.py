@@ -69,7 +69,7 @@ def test_published_figures_are_in_percent_and_points(findings):
     section = of_kind(findings, "published", "batches")[0]
     accuracy, loss = section.table.rows
     row = findings.published.iloc[0]
-    assert accuracy[:4] == ("slow, 8", "test accuracy", "90.00 %", f"{100 * row['ours']:.2f} %")
+    assert accuracy[:4] == ("8, slow", "test accuracy", "90.00 %", f"{100 * row['ours']:.2f} %")
     assert accuracy[4] == f"{100 * row['low']:.2f} % to {100 * row['high']:.2f} %"
     assert accuracy[5] == f"{100 * row['difference']:+.2f}"
     assert loss[2] == "0.0000"
