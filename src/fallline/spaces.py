@@ -16,6 +16,9 @@ MOST_POINTS = 99
 """Half decades to either side that no figure of a training outlives."""
 
 
+Scale = Literal["log", "linear", "log_one_minus"]
+
+
 @dataclass(frozen=True)
 class Range:
     """The values that a hyper-parameter may sensibly take.
@@ -26,7 +29,7 @@ class Range:
 
     low: float
     high: float
-    scale: Literal["log", "linear", "log_one_minus"] = "log"
+    scale: Scale = "log"
 
     def __post_init__(self) -> None:
         if not self.low < self.high:
@@ -68,13 +71,13 @@ class Dimension:
     axis: int
     low: float
     high: float
-    scale: str
+    scale: Scale
     per_learning_rate: bool = False
     """The range is of its ratio to the learning rate."""
 
     @property
     def range(self) -> Range:
-        return Range(self.low, self.high, self.scale)  # type: ignore[arg-type]
+        return Range(self.low, self.high, self.scale)
 
     def value(self, share: float, learning_rate: float | None) -> float:
         """The value at ``share`` of the range, rounded."""

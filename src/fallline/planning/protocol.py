@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from fallline.errors import InputError, near_matches, unknown
 
@@ -127,7 +127,7 @@ def parse(text: str) -> Protocol:
             f"the protocol {kind} takes nothing more, got {' '.join(rest)!r}",
             hint=f"write --protocol {kind}",
         )
-    return Protocol(kind)  # type: ignore[arg-type]
+    return Protocol(cast("Kind", kind))
 
 
 def _listed() -> str:
@@ -151,7 +151,8 @@ def _budget(text: str, rest: Sequence[str]) -> Protocol:
             hint=f"for example 'budget 15' or 'budget 30 tpe'; methods: {', '.join(METHODS)}",
         )
     method = rest[1] if len(rest) > 1 else "sobol"
-    return Protocol("budget", trials=int(rest[0]), method=method)  # type: ignore[arg-type]
+    # What is no method is refused by the record.
+    return Protocol("budget", trials=int(rest[0]), method=cast("Method", method))
 
 
 def _time(text: str, rest: Sequence[str]) -> Protocol:

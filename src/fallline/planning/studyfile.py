@@ -225,8 +225,10 @@ def merged(tree: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         if held is _LEFT_OUT or (value is False and isinstance(held, Mapping)):
             result[name] = _LEFT_OUT
             continue
-        both = isinstance(held, Mapping) and isinstance(value, Mapping)
-        result[name] = merged(held, value) if both else value  # type: ignore[arg-type]
+        if isinstance(held, Mapping) and isinstance(value, Mapping):
+            result[name] = merged(held, value)
+        else:
+            result[name] = value
     return result
 
 
