@@ -73,6 +73,12 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [list(header), rule, *rows])
 
 
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of words, every column to the left."""
+    rule = ["---"] * len(header)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [list(header), rule, *rows])
+
+
 def origin(peers: Mapping[str, str] | None = None) -> str:
     """A sentence on machine, versions and date."""
     about = machine.description()

@@ -172,7 +172,7 @@ def _summary(study: str, reports: dict[str, Reproduction]) -> list[str]:
     ]
     if rows:
         header = ["claim", "form", "measured", "verdict"]
-        parts.append(reporting.markdown_table(header, rows))
+        parts.append(reporting.text_table(header, rows))
     return parts
 
 
