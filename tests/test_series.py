@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import fallline
 from fallline import api, series
 from fallline.cli.app import app
-from fallline.errors import InputError, StudyError
+from fallline.errors import DataError, InputError, StudyError
 from fallline.planning import studyfile
 from fallline.store.series import SeriesFolder
 
@@ -205,6 +205,13 @@ def test_what_cannot_be_trained_is_told_before_anything_is(tmp_path):
         api.run(wrong, out=tmp_path / "wrong")
     assert "hidden" in raised.value.hint
     assert not (tmp_path / "wrong").exists()
+
+
+def test_a_stage_cannot_choose_by_data_that_is_not_there(tmp_path):
+    blind = {"base": {"data": {"validation": 0}}, "protocol": {"tuned": False}}
+    tree = studyfile.merged(FILE, blind | {"stages": {"optimizer": {"protocol": {"tuned": False}}}})
+    with pytest.raises(DataError, match="no validation split"):
+        api.run(tree, out=tmp_path / "blind")
 
 
 def test_folds_hold_out_every_example_once(tmp_path):

@@ -129,14 +129,13 @@ class _Work:
                     task, config = self._prepared(member)
                     task.require_batch(config.batch_size)
                     task.require("test", *config.splits_needed)
+                    if stage.choose.startswith("validation"):
+                        task.require("validation")
                     self._work[member.folder] = _seconds(task, config)
                 except FalllineError as error:
                     raise type(error)(f"{member.title}: {error}", hint=error.hint) from error
-            for axis in self._varied(stage) if stage.choose else ():
+            for axis in stage.vary if stage.choose else ():
                 guessed.setdefault(axis, next(iter(stage.only.get(axis, self.file.axes[axis]))))
-
-    def _varied(self, stage: Stage) -> list[str]:
-        return stage.vary or ([] if self.file.stages else list(self.file.axes))
 
     def _prepared(self, member: Member) -> tuple[Task, StudyConfig]:
         task = self._task(_frozen(member.changes), member.protocol.folds)[max(member.fold - 1, 0)]

@@ -29,7 +29,7 @@ def require_same(held: StudyFile, asked: StudyFile, folder: Path) -> None:
     differences += [
         f"stage {name!r}"
         for name in sorted(before.keys() & now.keys())
-        if _measures(before[name], held) != _measures(now[name], asked)
+        if _measures(before[name]) != _measures(now[name])
     ]
     if differences:
         raise StudyError(
@@ -39,7 +39,6 @@ def require_same(held: StudyFile, asked: StudyFile, folder: Path) -> None:
         )
 
 
-def _measures(stage: Stage, file: StudyFile) -> tuple[Any, ...]:
+def _measures(stage: Stage) -> tuple[Any, ...]:
     """What of a stage decides how its settings are trained, whichever they are."""
-    vary = sorted(stage.vary or file.axes)
-    return vary, stage.fixed, stage.base, stage.protocol, stage.choose
+    return sorted(stage.vary), stage.fixed, stage.base, stage.protocol, stage.choose

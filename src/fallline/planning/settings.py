@@ -6,7 +6,6 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
@@ -127,7 +126,7 @@ def settings(
     stage neither varies nor fixes.
     """
     base = file.base.then(stage.base)
-    vary = stage.vary or ([] if file.stages else list(file.axes))
+    vary = stage.vary
     held = {**(chosen or {}), **stage.fixed}
     for axis, label in held.items():
         if axis not in vary:
@@ -186,9 +185,3 @@ def best(figures: Mapping[str, float], *, higher_is_better: bool) -> str:
         return -value if higher_is_better else value
 
     return min(figures, key=key)
-
-
-def budget(changes: Changes, **known: Any) -> dict[str, Any]:
-    """Epochs and batch size of ``changes``, where ``known`` holds those of the task."""
-    asked = {"epochs": changes.epochs, "batch_size": changes.batch_size}
-    return {name: known[name] if value is None else value for name, value in asked.items()}

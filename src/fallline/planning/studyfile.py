@@ -92,7 +92,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     title: str = ""
     vary: list[str] = []
-    """The axes; by default all of them."""
+    """The axes; a file without stages varies all of them."""
     only: dict[str, list[str]] = {}
     """Of an axis, these settings alone."""
     fixed: dict[str, str] = {}
