@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import fallline
 from fallline import api, series
 from fallline.cli.app import app
+from fallline.cli.series import reproduce
 from fallline.errors import DataError, InputError, StudyError
 from fallline.planning import studyfile
 from fallline.store.series import SeriesFolder
@@ -140,6 +141,11 @@ def test_words_may_change_without_training(found):
     assert not [event for event in told if type(event).__name__ == "Finished"]
     assert "found out later" in (again.report().parent / "report.md").read_text(encoding="utf-8")
     assert "found out later" in again.report().read_text(encoding="utf-8")
+
+
+def test_json_is_of_one_study():
+    with pytest.raises(InputError, match="--json is for one study"):
+        reproduce("all", as_json=True)
 
 
 def test_another_series_is_refused(found):

@@ -90,6 +90,7 @@ def reproduce(
 ) -> None:
     """Reproduce a published study, as it should be done or as it was, with ours beside theirs."""
     from fallline import api
+    from fallline.errors import InputError
 
     if name is None:
         for line in api.reproductions():
@@ -98,6 +99,11 @@ def reproduce(
     if write is not None:
         print(f"study file: {api.write_study_file(name, write)}")
         return
+    if name == "all" and as_json:
+        raise InputError(
+            "--json is for one study, and 'all' are five",
+            hint="name one, or leave --json out: 'fallline show FOLDER --json' prints each later",
+        )
     names = [each.name for each in api.reproductions()] if name == "all" else [name]
     for each in names:
         folder = out if out is None or name != "all" else str(Path(out) / each)
