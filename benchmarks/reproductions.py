@@ -133,8 +133,8 @@ def write_index(work: Path, docs: Path) -> None:
         "Five published comparisons of optimizers, each run as it was published and as it should "
         "be: with validation data that chooses, several seeds, learning rates searched, and "
         "intervals on paired differences. `fallline reproduce NAME` runs them; "
-        "[studies.md](../studies.md) says how. Times of a training are of the machine as it was while "
-        "the study ran, other work beside it included: performance.md has those of a quiet one.",
+        "[studies.md](../studies.md) says how. Times of a training are of the machine as it was "
+        "while the study ran, other work beside it included.",
     ]
     for study in STUDIES:
         reports = {form: found for form in FORMS if (found := _latest(work, study, form))}
