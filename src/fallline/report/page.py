@@ -26,6 +26,7 @@ def render(reading: Reading) -> str:
         warnings=verdict.warnings(reading),
         tiles=tiles(reading, form),
         rows=rows(reading, form),
+        better="descending" if reading.document.task.higher_is_better else "ascending",
         notes=tables.text_table(reading).notes,
         charts=[chart.key for chart in figures.curve_charts(reading)],
         searched=not reading.sensitivity.empty,
@@ -108,6 +109,7 @@ def rows(reading: Reading, form: MetricFormat) -> list[dict[str, Any]]:
         found.append(
             {
                 "optimizer": row["optimizer"],
+                "raw": row,
                 "title": reading.document.optimizers[row["optimizer"]].title,
                 "full_batch": row["full_batch"],
                 "colour": style.colour if style.emphasised else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,13 +23,20 @@ def _environment() -> Environment:
     # StrictUndefined: a misspelled name in the template fails instead of printing nothing.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("fallline", "report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["key"] = key
+    return environment
+
+
+def key(value: float) -> str:
+    """A number as `sorting.js.jinja` reads it; nothing for one that is not finite."""
+    return repr(float(value)) if math.isfinite(value) else ""
 
 
 def for_script(content: Any) -> str:
