@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 
-import numpy as np
-
 from fallline import optimizers as catalogue
-from fallline import timed
+from fallline import stepping, timed
 from fallline.description import describe
 from fallline.engine import arrangement
 from fallline.engine.branches import Branch
@@ -36,11 +34,6 @@ from fallline.task import Task
 MOST_COMPILERS = 8
 WRITE_SECONDS = 2.0
 """Finished runs wait at most about this long before they are written."""
-TIMING_ROUNDS = 3
-LONG_CALL_SECONDS = 0.2
-"""An epoch that takes longer is thousands of steps: timed once, it is timed well enough."""
-TIMING_SECONDS = 0.1
-"""How long a call should last to be timed, where its epochs allow it."""
 
 
 @dataclass(frozen=True)
@@ -339,39 +332,10 @@ class _Work:
             self.listener(Finished(result))
 
     def _time_steps(self) -> dict[str, float]:
-        """Seconds per step of each optimizer, measured alone, in turns with the others.
-
-        The time of a call of several parts (epochs, or a share of one where it is long) less that
-        of one part, so that the cost of the call itself drops out.
-        """
+        """Seconds per step of each optimizer, measured alone."""
         finals = {result.run.optimizer: result.run for result in self._of("final")}
         began = time.perf_counter()
         self.listener(PhaseBegan("timing", tuple(finals.values())))
-        timed: dict[tuple[str, int], list[float]] = {}
-        longer: dict[str, int] = {}
-        for round_ in range(TIMING_ROUNDS):
-            for name, run in finals.items():
-                population = self._populations[name].result()
-                if round_ > 0 and timed[name, 1][0] > LONG_CALL_SECONDS:
-                    continue
-                short = population.seconds([run], 1)
-                if name not in longer:
-                    wanted = 1 + round(TIMING_SECONDS / short)
-                    longer[name] = min(population.program.epochs_per_call, wanted)
-                timed.setdefault((name, 1), []).append(short)
-                if longer[name] > 1:
-                    long = population.seconds([run], longer[name])
-                    timed.setdefault((name, longer[name]), []).append(long)
+        found = stepping.seconds_per_step(finals, lambda name: self._populations[name].result())
         self._spent("timing", began)
-        return {name: self._step_seconds(name, timed, longer[name]) for name in finals}
-
-    def _step_seconds(
-        self, name: str, timed: Mapping[tuple[str, int], Sequence[float]], parts: int
-    ) -> float:
-        """From an optimizer's calls of 1 and of ``parts`` parts to the seconds of a step."""
-        steps = self._populations[name].result().program.steps_per_part
-        short = float(np.median(timed[name, 1]))
-        difference = float(np.median(timed[name, parts])) - short
-        if difference > 0:
-            return difference / ((parts - 1) * steps)
-        return short / steps  # one part a call, or too short to be told from the call's own cost
+        return found
