@@ -8,7 +8,7 @@ from dataclasses import asdict
 from importlib import metadata
 
 from fallline.engine.devices import machine
-from fallline.optimizers import Optimizer
+from fallline.optimizers import Optimizer, pasting
 from fallline.planning import coordinates, plan, rounds
 from fallline.planning.config import StudyConfig
 from fallline.store.document import (
@@ -51,6 +51,7 @@ def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> St
                 full_batch=each.full_batch,
                 defaults=each.defaults,
                 citation=each.citation.text,
+                code=pasting.every_snippet(each),
             )
             for each in chosen
         },

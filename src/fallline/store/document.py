@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from fallline.snippets import Snippet
 from fallline.spaces import Dimension
 
 FORMAT_VERSION = 1
@@ -47,6 +48,9 @@ class OptimizerDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     defaults: dict[str, float]
     """Every float hyper-parameter with its default; no ``learning_rate`` where it has none."""
     citation: str = ""
+    code: dict[str, Snippet] = {}
+    """Code to paste, by framework: ``"torch"``, ``"keras"``, ``"optax"`` where they have it, and
+    ``"fallline"``."""
 
 
 class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
