@@ -61,3 +61,66 @@ def make_runs() -> Callable[[list[dict[str, Any]]], pd.DataFrame]:
     from fallline.analysis.trials import with_last_figures
 
     return lambda rows: with_last_figures(pd.DataFrame(rows))
+
+
+@pytest.fixture(scope="session")
+def make_reading() -> Callable[..., Any]:
+    """A reading of rows: words change the task, ``step`` gives seconds per step by optimizer."""
+    from fallline.analysis.reading import read
+    from fallline.store.document import (
+        FORMAT_VERSION,
+        OptimizerDescription,
+        Protocol,
+        StudyDocument,
+        TaskDescription,
+        Timing,
+    )
+
+    def make(
+        rows: list[dict[str, Any]],
+        *,
+        metric: str = "accuracy",
+        target: float | None = None,
+        epochs: int = 3,
+        study_seed: int = 0,
+        test_examples: int = 0,
+        step: dict[str, float] | None = None,
+    ) -> Any:
+        names = tuple(dict.fromkeys(row["optimizer"] for row in rows))
+        task = TaskDescription(
+            name="t",
+            title="T",
+            kind="classification" if metric == "accuracy" else "regression",
+            metric=metric,
+            higher_is_better=metric == "accuracy",
+            loss="cross_entropy",
+            parameters=10,
+            train_examples=1000,
+            validation_examples=1000,
+            test_examples=test_examples,
+            target=target,
+        )
+        protocol = Protocol(
+            optimizers=names,
+            epochs=epochs,
+            batch_size=32,
+            search_seeds=(0, 1),
+            final_seeds=(1000, 1001, 1002),
+            learning_rates={},
+            searched=True,
+            widen=True,
+            study_seed=study_seed,
+        )
+        document = StudyDocument(
+            format_version=FORMAT_VERSION,
+            created="2026-01-01T00:00:00+00:00",
+            task=task,
+            protocol=protocol,
+            optimizers={name: OptimizerDescription(name, False, {}) for name in names},
+            versions={},
+            machine={},
+        )
+        timing = None if step is None else Timing(total=1, compile=0.5, train=0.4, step=step)
+        return read(pd.DataFrame(rows), document, timing=timing)
+
+    return make
