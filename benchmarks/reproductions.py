@@ -2,7 +2,8 @@
 
 Every study is run as published and as it should be, a process each, timed from the interpreter's
 start to the report. What was finished by an earlier run of this script in the same ``--work``
-folder is gone on with, and then its time is not claimed.
+folder is gone on with, and then its time is not claimed; that of a study which an earlier run of
+this script made in one go is, with the figures that were written beside its folder.
 """
 
 from __future__ import annotations
@@ -48,6 +49,10 @@ class Reproduced:
 def reproduce(study: str, form: str, seeds: int | None, work: Path, patience: float) -> Reproduced:
     """Run one study in one form; what is complete already only writes its report anew."""
     folder = work / "-".join([study, form, *([f"{seeds}-seeds"] if seeds else [])])
+    measured = folder.with_name(f"{folder.name}.json")
+    if measured.is_file() and folder.is_dir():
+        earlier = json.loads(measured.read_text())
+        return Reproduced(**earlier | {"folder": folder})
     begun_before = folder.exists()
     line = [sys.executable, "-m", "fallline", "reproduce", study, "--out", str(folder), "--json"]
     line += ["--as-published"] if form == "as-published" else []
@@ -60,7 +65,10 @@ def reproduce(study: str, form: str, seeds: int | None, work: Path, patience: fl
     if process.returncode:
         raise BenchmarkError(f"{' '.join(line)}\nended with {process.returncode}")
     runs = sum(row["seeds"] for row in json.loads(process.stdout)["settings"])
-    return Reproduced(study, form, seeds, watch.seconds, watch.others, runs, begun_before, folder)
+    found = Reproduced(study, form, seeds, watch.seconds, watch.others, runs, begun_before, folder)
+    if not begun_before:
+        measured.write_text(json.dumps(asdict(found), default=str))
+    return found
 
 
 def page(found: list[Reproduced]) -> str:
@@ -145,7 +153,7 @@ def write_index(work: Path, docs: Path) -> None:
 
 def _latest(work: Path, study: str, form: str) -> Reproduction | None:
     """The report of a study's form; that with the most seeds where there are several."""
-    found = [open_series(path) for path in sorted(work.glob(f"{study}-{form}*"))]
+    found = [open_series(path) for path in sorted(work.glob(f"{study}-{form}*")) if path.is_dir()]
     complete = [each for each in found if each.complete]
     return max(complete, key=lambda each: each.file.protocol.final_seeds, default=None)
 
