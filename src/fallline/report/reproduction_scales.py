@@ -48,7 +48,7 @@ def scale(values: np.ndarray, *, share: bool) -> Scale:
     low, high = float(known.min()), float(known.max())
     margin = _MARGIN * (high - low) or max(0.1 * abs(high), 1e-6)
     low, high = low - margin, high + margin
-    return Scale("linear", low, high, _round_ticks(low, high))
+    return Scale("linear", low, high, round_ticks(low, high))
 
 
 def _shares(known: np.ndarray) -> Scale:
@@ -60,7 +60,7 @@ def _shares(known: np.ndarray) -> Scale:
     low, high = 1.0 - math.exp(ends[0] + margin), 1.0 - math.exp(ends[1] - margin)
     ticks = tuple(tick for tick in _SHARE_TICKS if low <= tick <= high)
     if len(ticks) < _FEW:
-        ticks = tuple(tick for tick in _round_ticks(low, high) if tick < 1.0)
+        ticks = tuple(tick for tick in round_ticks(low, high) if tick < 1.0)
     return Scale("share", low, high, ticks)
 
 
@@ -75,7 +75,7 @@ def _log(low: float, high: float) -> Scale:
     return Scale("log", low, high, tuple(tick for tick in ticks if low <= tick <= high))
 
 
-def _round_ticks(low: float, high: float) -> tuple[float, ...]:
+def round_ticks(low: float, high: float) -> tuple[float, ...]:
     """Three to seven round numbers from ``low`` to ``high``, evenly spaced."""
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
