@@ -8,8 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fallline.analysis.detail import measures
+from fallline.analysis.matrix import pairwise
 from fallline.analysis.reading import Reading, read
 from fallline.analysis.summary import rows_of
+from fallline.analysis.tunability import budgets
 from fallline.errors import StudyError
 from fallline.report import tables
 from fallline.report import verdict as words
@@ -133,6 +136,38 @@ class Study:
     def sensitivity(self) -> pd.DataFrame:
         """The search by learning rate: a row per optimizer and rate, over the seeds."""
         return self.reading.sensitivity.copy()
+
+    def measures(self) -> pd.DataFrame:
+        """Every measure of each optimizer, a row each, best first.
+
+        Test figures of the fresh seeds (mean, median, interquartile mean ``iqm``, each with its
+        95 % interval as ``..._low`` and ``..._high``), the best epoch's figure, the area under the
+        curve and the gap between training and test data are in the metric's units (shares from 0 to
+        1). ``seconds_per_step`` and ``seconds_to_target`` are in seconds, ``state_bytes`` in bytes,
+        ``basin_decades`` in powers of ten of the learning rate, ``diverged_share`` from 0 to 1.
+        Infinite: the target is not reached. NaN: not known.
+        """
+        return measures(self.reading)
+
+    def pairwise(self) -> pd.DataFrame:
+        """Every optimizer against every other one, on test data: a row per ordered pair.
+
+        ``difference`` (the first minus the other) with its 95 % interval ``low`` and ``high``, and
+        ``bound``, the largest difference that there may be (95 % sure), are in the metric's units;
+        ``p_value`` is corrected (Holm) over all pairs; ``improvement`` is the chance, from 0 to 1,
+        that a run of the first beats one of the other; ``relation`` is how the first stands to the
+        other, in words.
+        """
+        return pairwise(self.reading)
+
+    def tunability(self) -> pd.DataFrame:
+        """The best validation figure to expect of 1, 2, ... trials of the search, per optimizer.
+
+        ``expected`` with its 95 % bootstrap interval ``low`` and ``high``, in the metric's units;
+        ``seconds`` is how long so many trials take on average, trained one after another, without
+        compiling. Empty where nothing was searched.
+        """
+        return budgets(self.reading)
 
     def report(self, path: Path | str | None = None) -> Path:
         """Write the page that opens offline; returns its path (``report.html`` in the folder)."""
