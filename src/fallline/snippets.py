@@ -55,17 +55,21 @@ class Snippet:
 
 def fill(snippet: Snippet, values: Mapping[str, float]) -> str:
     """The code at ``values``, which hold every hyper-parameter of the optimizer."""
-
-    def written(template: str) -> str:
-        return _OPEN.sub(lambda found: literal(values[found[1]]), template)
-
-    given = [written(each) for each in snippet.arguments]
-    if snippet.mapped:
-        given.insert(0, called("", [written(each) for each in snippet.settings], "{}"))
     comments = (*snippet.differences(values), *snippet.above)
-    lines = [*(f"# {each}" for each in comments), snippet.imports, ""]
-    lines.append(called(snippet.call, given))
+    lines = [*(f"# {each}" for each in comments), snippet.imports, "", made(snippet, values)]
     return "\n".join([*lines, *(f"# {each}" for each in snippet.below)])
+
+
+def made(snippet: Snippet, values: Mapping[str, float], *, width: float = WIDTH) -> str:
+    """The call alone, with a line for each argument where it is longer than ``width``."""
+
+    def written(templates: Sequence[str]) -> list[str]:
+        return [_OPEN.sub(lambda found: literal(values[found[1]]), each) for each in templates]
+
+    given = written(snippet.arguments)
+    if snippet.mapped:
+        given.insert(0, called("", written(snippet.settings), "{}", width=width))
+    return called(snippet.call, given, width=width)
 
 
 def of_ours(
@@ -87,10 +91,12 @@ def of_ours(
     )
 
 
-def called(before: str, arguments: Sequence[str], marks: str = "()") -> str:
+def called(
+    before: str, arguments: Sequence[str], marks: str = "()", *, width: float = WIDTH
+) -> str:
     """A call in one line, or with a line for each argument where that is too long."""
     line = f"{before}{marks[0]}{', '.join(arguments)}{marks[1]}"
-    if len(line) <= WIDTH or not arguments:
+    if len(line) <= width or not arguments:
         return line
     indented = ("    " + each.replace("\n", "\n    ") + "," for each in arguments)
     return "\n".join([f"{before}{marks[0]}", *indented, marks[1]])

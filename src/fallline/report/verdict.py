@@ -7,6 +7,7 @@ from typing import Any
 
 from fallline.analysis.comparison import Relation
 from fallline.analysis.reading import Reading
+from fallline.analysis.resolution import unresolved
 from fallline.analysis.summary import rows_of
 from fallline.report import formats, search_words
 from fallline.report.formats import MetricFormat, listed
@@ -106,7 +107,7 @@ def _unfinished(reading: Reading, form: MetricFormat) -> str:
 def warnings(reading: Reading) -> list[str]:
     """What limits the verdict: short sentences, the weightiest first."""
     found = []
-    protocol = reading.document.protocol
+    protocol, form = reading.document.protocol, formats.metric_format(reading.document.task)
     if not reading.complete:
         found.append("The study is not finished; the same command goes on with it.")
     if protocol.left_out:
@@ -122,6 +123,8 @@ def warnings(reading: Reading) -> list[str]:
     found += _about_doubt(reading)
     found += _about_borders(reading)
     found += _about_divergence(reading)
+    found += _about_the_target(reading, form)
+    found += _about_data(reading, form)
     return found
 
 
@@ -174,4 +177,39 @@ def _about_divergence(reading: Reading) -> list[str]:
         names = [f"{row['optimizer']} {row['diverged']}" for row in rows_of(rows)]
         of = formats.count(int(summary["runs"].sum()))
         found.append(f"{total} of {of} runs diverged and counted as the worst: {listed(names)}.")
+    return found
+
+
+def _about_the_target(reading: Reading, form: MetricFormat) -> list[str]:
+    measured = rows_of(reading.measured)
+    if not reading.complete or not measured or not math.isinf(measured[0]["epochs_to_target"]):
+        return []
+    nobody = all(math.isinf(row["epochs_to_target"]) for row in measured)
+    who = "No optimizer" if nobody and len(measured) > 1 else measured[0]["optimizer"]
+    does = "reaches" if nobody and len(measured) > 1 else "does not reach"
+    return [
+        f"{who} {does} the target of {form.figure(reading.target)} validation {form.title} within "
+        f"{formats.count(reading.document.protocol.epochs)} epochs: more of them may."
+    ]
+
+
+def _about_data(reading: Reading, form: MetricFormat) -> list[str]:
+    """Splits that are too small for what is said on them."""
+    if not reading.complete:
+        return []
+    found = []
+    for each in unresolved(reading):
+        size = formats.count(each.examples)
+        one = f" (one of them is {form.number(each.step)} points)" if each.step else ""
+        if each.split == "test":
+            half = form.number(each.half_width) + (" points" if form.share else f" {form.title}")
+            found.append(
+                f"There are {size} test examples{one}: on as many others the figures could be off "
+                f"by {half}, and differences that are smaller may not hold."
+            )
+        else:
+            found.append(
+                f"Only {size} validation examples{one} chose the settings and the ranking: others "
+                "may choose otherwise."
+            )
     return found
