@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from fallline.analysis.detail import measures
 from fallline.analysis.matrix import pairwise
 from fallline.analysis.reading import Reading, read
+from fallline.analysis.recommendation import Recommendation, recommend
 from fallline.analysis.summary import rows_of
 from fallline.analysis.tunability import budgets
 from fallline.errors import StudyError
+from fallline.report import recommendation as advice
 from fallline.report import tables
 from fallline.report import verdict as words
 from fallline.store.document import StudyDocument, Timing
@@ -106,6 +108,14 @@ class Study:
         """What limits the verdict, a sentence each; empty if nothing does."""
         return tuple(words.warnings(self.reading))
 
+    @cached_property
+    def recommendation(self) -> Recommendation:
+        """What to use, how sure, what does as well, when the answer would change: as data.
+
+        In words it is on the page, in the terminal and in `to_json`.
+        """
+        return recommend(self.reading)
+
     @property
     def best(self) -> Best:
         """The recommended setting. Raises `StudyError` while no run is stored."""
@@ -197,6 +207,7 @@ class Study:
             "complete": self.complete,
             "verdict": self.verdict,
             "warnings": list(self.warnings),
+            "recommendation": advice.as_json(self.reading),
             "target": tables.plain(self.reading.target),
             "study": str(self.path),
             "table": tables.records(self.reading),
