@@ -70,19 +70,26 @@ def silent(event: Event) -> None:
 
 
 def compare(
-    task: Task, config: StudyConfig, folder: Path | str, *, listener: Listener = silent
+    task: Task,
+    config: StudyConfig,
+    folder: Path | str,
+    *,
+    listener: Listener = silent,
+    devices: Devices | None = None,
 ) -> Path:
     """Train what the study still lacks and store it; returns the study's folder.
 
     Whatever ends it early, Ctrl-C included, every finished run is stored first, and the same call
-    goes on from there, with the runs under way from where a snapshot has them.
+    goes on from there, with the runs under way from where a snapshot has them. It trains on
+    ``devices``, by default on all; no number depends on how many there are.
     """
     prepare()
+    devices = devices or Devices.all()
     task = task.with_budget(epochs=config.epochs, batch_size=config.batch_size)
     task = task.with_precision(config.precision)
     task.require_batch(config.batch_size)
     task.require("test", *config.splits_needed)
-    arrangement.warn_of_precision(task, Devices.all())
+    arrangement.warn_of_precision(task, devices)
     if config.protocol.method == "tpe":
         tpe.require()
     chosen = catalogue.resolve(config.optimizers)
@@ -90,7 +97,7 @@ def compare(
     try:
         if not study.complete:
             with terminable():
-                _Work(task, chosen, config, study, listener).run()
+                _Work(task, chosen, config, study, listener, devices).run()
     finally:
         study.close()
     return study.path
@@ -130,6 +137,7 @@ class _Work:
     config: StudyConfig
     study: StudyFolder
     listener: Listener
+    devices: Devices
     done: dict[str, RunResult] = field(default_factory=dict)
     trained_seconds: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
@@ -168,7 +176,7 @@ class _Work:
                 phases=self.phases,
                 step=steps,
                 stored_before=self._stored_before,
-                peak_memory=Devices.all().peak_memory(),
+                peak_memory=self.devices.peak_memory(),
                 searched=searched,
             )
         )
@@ -176,7 +184,7 @@ class _Work:
 
     def _prepare(self, compiler: ThreadPoolExecutor) -> dict[str, Coming]:
         """A population per optimizer (shared by a group), compiled in turn in the background."""
-        devices = Devices.all()
+        devices = self.devices
         groups = arrangement.groups(self.task, self.optimizers, self.config, devices)
         seeds = Seeds(
             self.task.name,
@@ -244,7 +252,7 @@ class _Work:
                 Search(each, self.config, points, self.done, higher_is_better),
                 self.config.protocol.seconds,
                 self.study.path,
-                at_once=Devices.all().count,
+                at_once=self.devices.count,
                 compiled=partial(self._compiled, each.name),
                 train=self._train,
             )

@@ -129,7 +129,7 @@ class Devices:
         stats = self.mesh.devices.flat[0].memory_stats() or {}
         if "bytes_limit" in stats:
             return int(stats["bytes_limit"]) - int(stats.get("bytes_in_use", 0))
-        return free_memory() // self.mesh.devices.size
+        return free_memory() // self.mesh.devices.flat[0].client.device_count()
 
     def peak_memory(self) -> int:
         """The most bytes in use so far: on the devices, or of this process where they share it."""
