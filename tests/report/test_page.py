@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fallline.report import page
+from fallline.report import figure_tables, page
 
 EVIL = "<script>alert(1)</script>"
 
@@ -76,7 +76,17 @@ def test_the_page_has_its_parts(outline):
         "The optimizers, best first",
         "How it was compared",
         "7 learning rates on 3 seeds",
-        "Where the time went",
+        "How far apart they are",
+        "Difference to nadam seed by seed, in percentage points",
+        "How hard they are to tune",
+        "Who leads in expectation: ",
+        "Where training broke down",
+        "Every pair",
+        "How fast they are",
+        "Where the study's time went",
+        "All measures",
+        "What each column means",
+        "Configuration",
         "Machine and versions",
         "A processor",
         "0.10.2",
@@ -84,7 +94,8 @@ def test_the_page_has_its_parts(outline):
         "one step an epoch",
     ):
         assert part in outline.text, part
-    assert outline.tags.count("table") == 3
+    # Main table, three strips, diverged, pairs, two of times, all measures.
+    assert outline.tags.count("table") == 9
 
 
 def test_the_table_has_a_row_per_optimizer(reading):
@@ -106,8 +117,52 @@ def test_the_scripts_content_is_json(outline):
         "train_metric",
         "train_loss",
         "sensitivity",
+        "expected_trials",
+        "expected_seconds",
+        "profile",
     ]
     assert len(content["styles"]) == 17
+
+
+def test_every_place_for_a_chart_has_its_chart(whole, outline):
+    content = json.loads(outline.scripts["content"])
+    keys = {chart["key"] for chart in content["charts"]}
+    places = set(re.findall(r'data-(?:chart|show)="([^"]+)"', whole))
+    assert places == keys
+
+
+def test_every_figure_has_a_sentence_on_how_to_read_it(whole):
+    figures = re.findall(r"<figure.*?</figure>", whole, re.DOTALL)
+    # The four curves share the one above them.
+    own = [figure for figure in figures if "train_" not in figure and "validation_" not in figure]
+    assert len(own) == 7
+    for figure in own:
+        assert re.search(r'<p class="lead">[^<]{40,}', figure), figure[:200]
+
+
+def test_the_matrix_has_a_cell_for_every_pair(whole):
+    matrix = whole[whole.index('aria-label="Every pair of optimizers"') :]
+    matrix = matrix[: matrix.index("</table>")]
+    assert matrix.count('class="face0"') == 17 * 16
+    assert matrix.count('class="none"') == 17
+    assert "nadam against gd: better" in matrix
+
+
+def test_bibtex_is_shown_where_there_is_any(make_reading):
+    import msgspec
+
+    reading = make_reading(optimizers=("adam", "sgd"))
+    assert "BibTeX" not in page.render(reading)
+    entry = "@article{one,\n  title = {A paper}\n}"
+    described = {
+        name: msgspec.structs.replace(each, bibtex=entry)
+        for name, each in reading.document.optimizers.items()
+    }
+    document = msgspec.structs.replace(reading.document, optimizers=described)
+    object.__setattr__(reading, "document", document)
+    text = page.render(reading)
+    assert text.count("@article{one,") == 1
+    assert "The same as BibTeX" in Outline(text).text
 
 
 def test_names_are_escaped_everywhere(make_reading, outline):
@@ -144,7 +199,9 @@ def test_an_interrupted_study_has_a_page(make_reading):
     searched = make_reading(complete=False, edit=lambda runs: runs[runs["phase"] == "search"])
     text = Outline(page.render(searched)).text
     assert "The study is not finished" in text
-    assert "Where the time went" not in text
+    assert "How hard they are to tune" in text
+    for absent in ("Where the study's time went", "Every pair", "All measures", "apart they are"):
+        assert absent not in text
     empty = Outline(page.render(make_reading(complete=False, edit=lambda runs: runs[:0])))
     assert "no run is stored yet" in empty.text
 
@@ -182,7 +239,8 @@ def test_parts_of_the_time(reading):
     parts = page.spent(reading)
     assert [part["label"] for part in parts][:2] == ["training and evaluating", "compiling"]
     assert sum(part["share"] for part in parts) == pytest.approx(100, abs=0.05)
-    epochs = {row["optimizer"]: row for row in page.time_rows(reading)}
+    table = figure_tables.tables(reading)["time"]
+    epochs = {row["optimizer"]: row for row in page.time_rows(table)}
     # 34 steps an epoch in batches, one with the full batch.
     assert epochs["nadam"]["step"] == "60 µs"
     assert epochs["nadam"]["epoch"] == "2.0 ms"

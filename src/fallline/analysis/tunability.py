@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fallline.analysis.measures import basin, counted_as_worst, expected_best_curve
+from fallline.analysis.measures import (
+    basin,
+    counted_as_worst,
+    expected_best,
+    expected_best_curve,
+)
 from fallline.analysis.reading import Reading
 from fallline.analysis.trials import trials
 from fallline.planning.selection import EQUAL_DIGITS
@@ -96,11 +101,10 @@ def leaders(reading: Reading) -> tuple[Leader, ...]:
     An optimizer with fewer trials (nothing to vary, or its range was not widened) keeps its last
     expectation. Of equal ones, to six digits, the one that the summary ranks first leads.
     """
-    table = budgets(reading)
     higher = reading.document.task.higher_is_better
     curves = {
-        str(name): own["expected"].to_numpy(dtype=float)
-        for name, own in table.groupby("optimizer", sort=False)
+        name: expected_best(figures, higher_is_better=higher)
+        for name, figures in trial_figures(reading).items()
     }
     found: list[Leader] = []
     for count in range(1, max((len(curve) for curve in curves.values()), default=0) + 1):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -24,6 +24,8 @@ EMPHASISED_AT_LEAST = 4
 EMPHASISED_AT_MOST = 6
 COLOURS = 8
 DASHES = ("solid", "dash", "dot", "dashdot")
+Unit = Literal["epochs", "learning rates", "trials", "seconds", "factors"]
+"""What a chart's x axis counts."""
 
 _SMALLEST_ERROR = 1e-4
 _SMALLEST_LOSS = 1e-6
@@ -43,7 +45,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Axis:
-    """A chart's y axis. ``kind``: ``"share"`` (towards 1, logarithmic) or ``"log"``."""
+    """A chart's y axis. ``kind``: ``"share"`` (towards 1, logarithmic), ``"log"``, ``"linear"``."""
 
     kind: str
     low: float
@@ -51,7 +53,7 @@ class Axis:
     high: float
 
     def place(self, values: np.ndarray) -> np.ndarray:
-        """Positions on the logarithmic axis, shape as given: ``1 - share``, or the value."""
+        """Positions on the axis, shape as given: ``1 - share``, or the value."""
         clipped = np.clip(values, self.low, self.high)
         return 1.0 - clipped if self.kind == "share" else clipped
 
@@ -80,9 +82,14 @@ class Chart:
     x_log: bool
     y_title: str
     metric: bool
-    """True where the values are the task's metric, False where they are losses."""
+    """True where the values are the task's metric, False where they are losses or shares."""
     axis: Axis
     series: tuple[Series, ...]
+    x_unit: Unit = "epochs"
+    band: str = "seeds"
+    """What lies between a series' ``low`` and ``high``, in a word or two."""
+    stepped: bool = False
+    """Constant from each point to the next."""
 
 
 def styles(summary: pd.DataFrame) -> tuple[Style, ...]:
@@ -132,7 +139,7 @@ def _curve_chart(reading: Reading, figure: str, title: str, metric: bool) -> Cha
         x_log=False,
         y_title=title.lower() if not metric else title.split(" ", 1)[1],
         metric=metric,
-        axis=_axis(reading, metric, series, examples, most=_ceiling(series)),
+        axis=axis_of(reading, metric, series, examples, most=_ceiling(series)),
         series=tuple(series),
     )
 
@@ -170,12 +177,13 @@ def sensitivity_chart(reading: Reading) -> Chart | None:
         x_log=True,
         y_title=title,
         metric=True,
-        axis=_axis(reading, True, series, examples, most=4.0 * _median(means)),
+        axis=axis_of(reading, True, series, examples, most=4.0 * _median(means)),
         series=tuple(series),
+        x_unit="learning rates",
     )
 
 
-def _axis(
+def axis_of(
     reading: Reading, metric: bool, series: list[Series], examples: int, *, most: float
 ) -> Axis:
     """The axis over all ``series``. ``most`` bounds values without an upper bound of their own."""
@@ -225,7 +233,7 @@ def intervals_axis(reading: Reading) -> Axis | None:
     ends = known[["test_metric", "test_low", "test_high"]].to_numpy(dtype=float).T
     line = Series("", ends[0], ends[0], ends[1], ends[2], ends[0], ends[0])
     most = 4.0 * _median(ends[0])
-    return _axis(reading, True, [line], reading.document.task.test_examples, most=most)
+    return axis_of(reading, True, [line], reading.document.task.test_examples, most=most)
 
 
 def _median(values: np.ndarray) -> float:

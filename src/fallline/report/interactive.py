@@ -14,11 +14,19 @@ from typing import Any
 import numpy as np
 
 from fallline.report import formats
-from fallline.report.figures import Axis, Chart, Series
+from fallline.report.figures import Axis, Chart, Series, Unit
 from fallline.report.formats import MetricFormat
 
 _SHARE_TICKS = (0.0, 0.2, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999)
 _DIGITS = 6
+_WRITTEN: dict[Unit, Callable[[float], str]] = {
+    "epochs": formats.count,
+    "trials": formats.count,
+    "learning rates": formats.learning_rate,
+    "seconds": formats.duration,
+    "factors": lambda factor: f"{factor:.3g}",
+}
+"""How a place on the x axis is written."""
 
 
 def plotly_script() -> str:
@@ -35,9 +43,11 @@ def figure(chart: Chart, form: MetricFormat) -> dict[str, Any]:
     ``meta.role`` is ``"band"``, ``"line"`` or ``"diverged"``.
     """
     traces = []
-    write = form.figure if chart.metric else _loss
+    write = form.figure if chart.metric else _share if chart.axis.kind == "linear" else _loss
     for series in chart.series:
-        traces += [_band(series, chart), _line(series, chart, write)]
+        if np.isfinite(series.low).any():
+            traces.append(_band(series, chart))
+        traces.append(_line(series, chart, write))
         if series.diverged.any():
             traces.append(_diverged(series, chart))
     return {"key": chart.key, "data": traces, "layout": _layout(chart)}
@@ -71,7 +81,7 @@ def _band(series: Series, chart: Chart) -> dict[str, Any]:
 
 
 def _line(series: Series, chart: Chart, write: Callable[[float], str]) -> dict[str, Any]:
-    where = formats.learning_rate if chart.x_log else formats.count
+    where = _WRITTEN[chart.x_unit]
     texts = []
     for x, mean, low, high, gone, seeds in zip(
         series.x,
@@ -84,7 +94,7 @@ def _line(series: Series, chart: Chart, write: Callable[[float], str]) -> dict[s
     ):
         text = f"{chart.x_title} {where(x)}: {write(mean)}"
         if low != high and math.isfinite(low):
-            text += f"<br>seeds {write(low)} to {write(high)}"
+            text += f"<br>{chart.band} {write(low)} to {write(high)}"
         if gone:
             text += f"<br>{gone:.0f} of {seeds:.0f} seeds diverged"
         texts.append(text)
@@ -94,7 +104,8 @@ def _line(series: Series, chart: Chart, write: Callable[[float], str]) -> dict[s
         x=_numbers(series.x),
         y=_numbers(chart.axis.place(series.mean)),
         text=texts,
-        mode="lines+markers" if chart.x_log else "lines",
+        mode="lines+markers" if chart.x_unit in ("learning rates", "trials") else "lines",
+        line={"shape": "hv" if chart.stepped else "linear"},
         hovertemplate=f"<b>{html.escape(series.optimizer)}</b><br>%{{text}}<extra></extra>",
     )
 
@@ -123,11 +134,22 @@ def _diverged(series: Series, chart: Chart) -> dict[str, Any]:
 def _layout(chart: Chart) -> dict[str, Any]:
     x: dict[str, Any] = {"title": {"text": html.escape(chart.x_title)}}
     if chart.x_log:
-        x |= {"type": "log"} | _decades(chart)
-    return {"xaxis": x, "yaxis": {"type": "log"} | _y_axis(chart.axis)}
+        x |= {"type": "log"} | _x_ticks(chart)
+    elif chart.x_unit == "trials":
+        x |= {"tickformat": "d"}
+    kind = "linear" if chart.axis.kind == "linear" else "log"
+    return {"xaxis": x, "yaxis": {"type": kind} | _y_axis(chart.axis)}
 
 
 def _y_axis(axis: Axis) -> dict[str, Any]:
+    if axis.kind == "linear":
+        shown = [0.0, 0.25, 0.5, 0.75, 1.0]
+        return {
+            "range": [-0.03, 1.03],
+            "tickmode": "array",
+            "tickvals": shown,
+            "ticktext": [_share(tick) for tick in shown],
+        }
     if axis.kind == "share":
         shown = [t for t in _SHARE_TICKS if axis.low - 0.2 <= t <= axis.high]
         ends = [math.log10(1 - axis.low) + 0.04, math.log10(1 - axis.high) - 0.06]
@@ -153,15 +175,26 @@ def _y_axis(axis: Axis) -> dict[str, Any]:
     }
 
 
-def _decades(chart: Chart) -> dict[str, Any]:
-    """Ticks at the powers of ten of the learning rates tried."""
-    rates = np.concatenate([series.x for series in chart.series])
-    powers = range(math.floor(math.log10(rates.min())), math.ceil(math.log10(rates.max())) + 1)
+def _x_ticks(chart: Chart) -> dict[str, Any]:
+    """Ticks at the powers of ten of the places, with 2 and 5 between them where they are few."""
+    places = np.concatenate([series.x for series in chart.series])
+    places = places[np.isfinite(places) & (places > 0)]
+    low, high = math.log10(places.min()), math.log10(places.max())
+    digits = (1, 2, 5) if chart.x_unit != "learning rates" and high - low < 2.5 else (1,)
+    ticks = [
+        digit * 10.0**power
+        for power in range(math.floor(low), math.ceil(high) + 1)
+        for digit in digits
+    ]
     return {
         "tickmode": "array",
-        "tickvals": [10.0**power for power in powers],
-        "ticktext": [formats.learning_rate(10.0**power) for power in powers],
+        "tickvals": ticks,
+        "ticktext": [_WRITTEN[chart.x_unit](tick) for tick in ticks],
     }
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %" if math.isfinite(value) else formats.NONE
 
 
 def _loss(value: float) -> str:

@@ -4,54 +4,138 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from fallline.analysis.detail import measures
 from fallline.analysis.reading import Reading
 from fallline.analysis.summary import rows_of
-from fallline.report import figures, formats, interactive, protocol, tables, templates, verdict
+from fallline.analysis.tunability import basins
+from fallline.report import (
+    budget_figures,
+    cells,
+    figure_tables,
+    figures,
+    formats,
+    interactive,
+    measure_cells,
+    origin,
+    protocol,
+    recommendation,
+    strips,
+    tables,
+    templates,
+    verdict,
+)
+from fallline.report.figures import Chart
 from fallline.report.formats import MetricFormat
 from fallline.units import in_bytes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CURVES = ("validation_metric", "validation_loss", "train_metric", "train_loss")
 
 
 def render(reading: Reading) -> str:
     """The whole page. Nothing in it is loaded from elsewhere."""
     form = formats.metric_format(reading.document.task)
+    found = figure_tables.tables(reading)
+    charts = charts_of(reading, found)
     return templates.page(
         "page.html.jinja",
         document=reading.document,
         complete=reading.complete,
         created=reading.document.created[:16].replace("T", " "),
         metric=form.title,
+        better="descending" if reading.document.task.higher_is_better else "ascending",
         sentence=_capital(verdict.verdict(reading)),
-        warnings=verdict.warnings(reading),
+        recommendation=recommendation.content(reading),
         tiles=tiles(reading, form),
         rows=rows(reading, form),
-        better="descending" if reading.document.task.higher_is_better else "ascending",
         notes=tables.text_table(reading).notes,
-        charts=[chart.key for chart in figures.curve_charts(reading)],
-        searched=not reading.sensitivity.empty,
+        **drawn(reading, form, found, charts),
+        **measured(reading, form),
         paragraphs=protocol.sentences(reading),
-        time=time_rows(reading),
         spent=spent(reading),
         memory=memory(reading),
-        settings=[
-            (row["optimizer"], protocol.setting_text(row["hyperparameters"]))
-            for row in rows_of(reading.summary)
-        ],
-        plotly=interactive.plotly_script(),
-        content=templates.for_script(charts_content(reading, form)),
+        **origins(reading),
+        plotly=interactive.plotly_script() if charts else "",
+        content=templates.for_script(charts_content(reading, form, charts)),
     )
 
 
-def charts_content(reading: Reading, form: MetricFormat) -> dict[str, Any]:
+def charts_of(reading: Reading, found: dict[str, pd.DataFrame]) -> dict[str, Chart]:
+    """The charts that the page's script draws, by key, of the figure tables ``found``."""
+    charts: list[Chart | None] = [*figures.curve_charts(reading)]
+    charts.append(figures.sensitivity_chart(reading))
+    if "expected_best" in found:
+        charts += budget_figures.expected_best(reading, found["expected_best"])
+    if "profile" in found:
+        charts.append(budget_figures.profile(found["profile"]))
+    return {chart.key: chart for chart in charts if chart is not None}
+
+
+def charts_content(
+    reading: Reading, form: MetricFormat, charts: dict[str, Chart]
+) -> dict[str, Any]:
     """What the page's script draws: the charts, and how each optimizer is drawn in them."""
-    charts = list(figures.curve_charts(reading))
-    sensitivity = figures.sensitivity_chart(reading)
     return {
-        "charts": [
-            interactive.figure(chart, form) for chart in [*charts, sensitivity] if chart is not None
-        ],
+        "charts": [interactive.figure(chart, form) for chart in charts.values()],
         "styles": [asdict(style) for style in figures.styles(reading.summary)],
+    }
+
+
+def drawn(
+    reading: Reading,
+    form: MetricFormat,
+    found: dict[str, pd.DataFrame],
+    charts: dict[str, Chart],
+) -> dict[str, Any]:
+    """The figures: those that need no script, and which charts there are."""
+    best = str(found["ranking"]["optimizer"][0]) if "ranking" in found else ""
+    pairs = found.get("pairwise")
+    expected = [("expected_trials", "number of trials"), ("expected_seconds", "time")]
+    wide = basins(reading)
+    return {
+        "best": best,
+        "ranking": strips.ranking(found["ranking"], form) if best else None,
+        "differences": None if pairs is None else strips.differences(pairs, best, form),
+        "charts": [key for key in charts if key in CURVES],
+        "searched": "sensitivity" in charts,
+        "expected": [(key, label) for key, label in expected if key in charts],
+        "leading": budget_figures.leading(reading),
+        "basins": strips.basins(wide, reading.sensitivity["learning_rate"]),
+        "broken": cells.diverged(found["diverged"]) if "diverged" in found else None,
+        "matrix": None if pairs is None else cells.matrix(pairs, form),
+        "faces": cells.FACES,
+        "profile": "profile" in charts,
+        "target": form.figure(reading.target),
+        "full_batch": bool(reading.summary["full_batch"].any()),
+        "time": time_rows(found["time"]) if "time" in found else [],
+    }
+
+
+def measured(reading: Reading, form: MetricFormat) -> dict[str, Any]:
+    """The table of all measures: its columns, and a row per optimizer; none without final runs."""
+    table = measures(reading)
+    higher = reading.document.task.higher_is_better
+    shown = measure_cells.known(measure_cells.columns(form, higher_is_better=higher), table)
+    rows = measure_cells.rows(table, shown, form) if len(reading.measured) else []
+    return {"measured": shown, "measures": rows}
+
+
+def origins(reading: Reading) -> dict[str, Any]:
+    """Configuration, command, other hyper-parameters and BibTeX."""
+    described = reading.document.optimizers.values()
+    entries = dict.fromkeys(each.bibtex.strip() for each in described if each.bibtex.strip())
+    return {
+        "configuration": origin.configuration(reading),
+        "command": origin.command(reading),
+        "settings": [
+            (row["optimizer"], protocol.setting_text(row["hyperparameters"]))
+            for row in rows_of(reading.summary)
+        ],
+        "bibtex": "\n\n".join(entries),
     }
 
 
@@ -144,27 +228,17 @@ def _evidence(row: dict[str, Any], form: MetricFormat) -> str:
     return f"{low} to {high}, p {formats.p_value(row['p_value'])}"
 
 
-def time_rows(reading: Reading) -> list[dict[str, Any]]:
-    """Time per step and per epoch of one run of each optimizer, the bar being the epoch's."""
-    final = reading.runs[reading.runs["phase"] == "final"]
-    sums = final.groupby("optimizer")[["steps", "epochs_trained"]].sum()
-    found = []
-    for row in rows_of(reading.summary):
-        name, seconds = row["optimizer"], row["seconds_per_step"]
-        if not math.isfinite(seconds) or name not in sums.index:
-            continue
-        steps, epochs = sums.loc[name]
-        epoch = seconds * steps / max(epochs, 1)
-        found.append({"optimizer": name, "step": seconds, "epoch": epoch})
-    longest = max((row["epoch"] for row in found), default=1.0) or 1.0
+def time_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Time per step and per epoch of one run, from the figure table ``time``; bars of the epoch."""
+    longest = float(table["epoch_seconds"].max()) or 1.0
     return [
         {
             "optimizer": row["optimizer"],
-            "step": formats.duration(row["step"]),
-            "epoch": formats.duration(row["epoch"]),
-            "share": round(100 * row["epoch"] / longest, 2),
+            "step": formats.duration(row["seconds_per_step"]),
+            "epoch": formats.duration(row["epoch_seconds"]),
+            "share": round(100 * row["epoch_seconds"] / longest, 2),
         }
-        for row in found
+        for row in rows_of(table)
     ]
 
 
