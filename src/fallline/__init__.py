@@ -25,13 +25,16 @@ _HOMES = {
     "reproduce": "fallline.api",
     "open_series": "fallline.reproduction",
     "open_study": "fallline.results",
+    "open_suite": "fallline.standings",
     "Study": "fallline.results",
+    "Suite": "fallline.standings",
 }
 
 __all__ = [
     "Dataset",
     "EarlyStopping",
     "Study",
+    "Suite",
     "Task",
     "__version__",
     "compare",
@@ -41,6 +44,7 @@ __all__ = [
     "load",
     "open_series",
     "open_study",
+    "open_suite",
     "prepare",
     "report_training",
     "reproduce",
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
     from fallline.portrait import report_training
     from fallline.reproduction import open_series
     from fallline.results import Study, open_study
+    from fallline.standings import Suite, open_suite
     from fallline.task import Task
     from fallline.tracing import trace
 

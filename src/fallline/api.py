@@ -5,31 +5,76 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from fallline.engine.devices import prepare
 from fallline.planning.config import DEFAULT_POINTS, StudyConfig, rates
 from fallline.planning.protocol import DEFAULTS, GRID, Protocol, parse
 from fallline.records import stable_hash
+from fallline.reproducing import STUDIES_FOLDER
+from fallline.reproducing import reproduce as reproduce
+from fallline.reproducing import reproductions as reproductions
+from fallline.reproducing import run as run
+from fallline.reproducing import write_study_file as write_study_file
 
 if TYPE_CHECKING:
     from fallline.network import Network
     from fallline.planning.stopping import EarlyStopping
-    from fallline.planning.studyfile import StudyFile
-    from fallline.reproduction import Reproduction
     from fallline.results import Study
-    from fallline.study import Event
+    from fallline.standings import Suite
+    from fallline.suite import Event
     from fallline.task import Task
     from fallline.training import Progress, Training
     from fallline.validation import CrossValidation
     from fallline.validation import Progress as FoldProgress
 
-STUDIES_FOLDER = "fallline-studies"
 TRAININGS_FOLDER = "fallline-trainings"
 
 
+@overload
 def compare(
     task: str | Path | Task,
+    optimizers: str | Iterable[str] = ...,
+    *,
+    seeds: int | None = ...,
+    final_seeds: int | None = ...,
+    epochs: int | None = ...,
+    batch_size: int | str | None = ...,
+    learning_rates: int | Iterable[float] = ...,
+    defaults: bool = ...,
+    protocol: str | Protocol = ...,
+    target: str | None = ...,
+    kind: str | None = ...,
+    data_dir: Path | str | None = ...,
+    precision: str = ...,
+    out: Path | str | None = ...,
+    listener: Callable[[Event], None] | None = ...,
+) -> Study: ...
+
+
+@overload
+def compare(
+    task: list[str | Path | Task] | list[str] | tuple[str | Path | Task, ...],
+    optimizers: str | Iterable[str] = ...,
+    *,
+    seeds: int | None = ...,
+    final_seeds: int | None = ...,
+    epochs: int | None = ...,
+    batch_size: int | str | None = ...,
+    learning_rates: int | Iterable[float] = ...,
+    defaults: bool = ...,
+    protocol: str | Protocol = ...,
+    target: str | None = ...,
+    kind: str | None = ...,
+    data_dir: Path | str | None = ...,
+    precision: str = ...,
+    out: Path | str | None = ...,
+    listener: Callable[[Event], None] | None = ...,
+) -> Suite: ...
+
+
+def compare(
+    task: str | Path | Task | list[Any] | tuple[Any, ...],
     optimizers: str | Iterable[str] = "studies",
     *,
     seeds: int | None = None,
@@ -45,52 +90,64 @@ def compare(
     precision: str = "float32",
     out: Path | str | None = None,
     listener: Callable[[Event], None] | None = None,
-) -> Study:
+) -> Study | Suite:
     """Which optimizer, at which learning rate, trains ``task`` best, and how sure is that?
 
     ``task``: a built-in task's name, a :class:`fallline.Task`, or the path of a CSV file with
     ``target`` naming the column to predict (``kind``: ``"classification"`` or ``"regression"``
-    where the inference is wrong). ``optimizers``: names and groups (``"studies"``, ``"all"``).
+    where the inference is wrong); or a list of them, one table at most, for a suite of studies.
+    ``optimizers``: names and groups (``"studies"``, ``"all"``).
 
     Every optimizer is trained at ``learning_rates`` (that many points around its default, or these
     values) on ``seeds`` paired seeds (3), in steps of ``batch_size`` examples (or ``"all"``); the
     best setting on validation data is trained again on ``final_seeds`` fresh seeds (5) and measured
     on test data. ``defaults``: no search, every optimizer at its own default learning rate, on
     ``seeds`` seeds. ``protocol``: another way to the settings, docs/compare.md: ``"budget 15"``
-    (trials each), ``"budget 30 tpe"``, ``"time 60s"`` (each), ``"self-tuning"``; these measure on
+    (trials each), ``"budget 30 tpe"``, ``"budget 30 halving"``, ``"time 60s"`` (each),
+    ``"self-tuning"``; these measure on
     10 fresh seeds. ``precision``: ``"float32"``, or ``"bf16"`` for the operands of products alone,
     where the hardware is fast at it.
 
     The study is written to the folder ``out`` (by default one in ``fallline-studies/`` named after
-    the task and what was asked); where that holds the same study already, it goes on with it.
+    the task and what was asked); where that holds the same study already, it goes on with it. A
+    suite's folder holds the study of each task.
     Raises :class:`fallline.errors.FalllineError` for wrong input.
     """
     from fallline import optimizers as catalogue
-    from fallline import study, tasks
+    from fallline import study, suite, tasks
     from fallline.planning.plan import selected
     from fallline.results import open_study
+    from fallline.standings import open_suite
 
     prepare()
     rule = parse(protocol) if isinstance(protocol, str) else protocol
     rule = DEFAULTS if defaults and rule == GRID else rule
     chosen, left_out = selected(catalogue.resolve(optimizers), rule)
-    made = tasks.resolve(task, data_dir=data_dir, target=target, kind=kind)
     searched, fresh = _seeds(seeds, final_seeds, rule)
-    config = StudyConfig(
-        optimizers=tuple(each.name for each in chosen),
-        epochs=made.epochs if epochs is None else epochs,
-        batch_size=made.batch_of(batch_size),
-        learning_rates=learning_rates
-        if isinstance(learning_rates, int)
-        else rates(tuple(learning_rates)),
-        defaults=defaults,
-        seeds=searched,
-        final_seeds=fresh,
-        precision=precision,
-        protocol=rule,
-        left_out=tuple(each.name for each in left_out),
-    )
-    folder = Path(out) if out is not None else default_folder(made, config)
+    points = learning_rates if isinstance(learning_rates, int) else rates(tuple(learning_rates))
+
+    def configure(made: Task) -> StudyConfig:
+        return StudyConfig(
+            optimizers=tuple(each.name for each in chosen),
+            epochs=made.epochs if epochs is None else epochs,
+            batch_size=made.batch_of(batch_size),
+            learning_rates=points,
+            defaults=defaults,
+            seeds=searched,
+            final_seeds=fresh,
+            precision=precision,
+            protocol=rule,
+            left_out=tuple(each.name for each in left_out),
+        )
+
+    about: dict[str, Any] = {"data_dir": data_dir, "target": target, "kind": kind}
+    if isinstance(task, list | tuple):
+        planned = suite.plan(suite.members(task, configure, **about))
+        folder = Path(STUDIES_FOLDER) / planned.name if out is None else Path(out)
+        return open_suite(suite.train(planned, folder, listener=listener or suite.silent))
+    made = tasks.resolve(task, **about)
+    config = configure(made)
+    folder = default_folder(made, config) if out is None else Path(out)
     return open_study(study.compare(made, config, folder, listener=listener or study.silent))
 
 
@@ -302,80 +359,3 @@ def evaluate(
     """
     network = load(weights, task, target=target, kind=kind, data_dir=data_dir)
     return network.evaluate(split)
-
-
-def run(
-    file: str | Path | Mapping[str, Any],
-    *,
-    quick: bool = False,
-    as_published: bool = False,
-    seeds: int | None = None,
-    data_dir: Path | str | None = None,
-    out: Path | str | None = None,
-    listener: Callable[[Any], None] | None = None,
-) -> Reproduction:
-    """Run the series of studies that a study file describes (docs/studies.md).
-
-    ``file``: the path of a TOML file, or its content as a mapping. ``quick`` and
-    ``as_published``: the forms that the file gives these names. ``seeds``: fresh seeds of each
-    setting, instead of the file's. The series is written to the folder ``out`` (by default one in
-    ``fallline-studies/`` named after the file and the form); where that holds the same series
-    already, it goes on with it. Raises :class:`fallline.errors.FalllineError` for wrong input.
-    """
-    from fallline import series
-    from fallline.planning import studyfile
-    from fallline.reproduction import open_series
-
-    forms = tuple(
-        form for form, asked in zip(studyfile.FORMS, (as_published, quick), strict=True) if asked
-    )
-    if isinstance(file, Mapping):
-        read = studyfile.parse(file, forms=forms)
-    else:
-        read = studyfile.read(file, forms=forms)
-    if seeds is not None:
-        read = studyfile.with_seeds(read, seeds)
-    words = (form.replace("_", "-") for form in forms)
-    name = "-".join([read.name, *words, *([f"{seeds}-seeds"] if seeds else [])])
-    folder = Path(out) if out is not None else Path(STUDIES_FOLDER) / name
-    listen = listener or series.silent
-    return open_series(series.run(read, folder, data_dir=data_dir, listener=listen))
-
-
-def reproduce(name: str, **settings: Any) -> Reproduction:
-    """Reproduce a published study by its name; ``settings`` are those of :func:`run`."""
-    return run(_study_file(name), **settings)
-
-
-def reproductions() -> tuple[StudyFile, ...]:
-    """The built-in study files, in the order of their publications."""
-    from fallline import studies
-    from fallline.planning import studyfile
-
-    return tuple(studyfile.read(studies.path(name)) for name in studies.NAMES)
-
-
-def write_study_file(name: str, path: Path | str) -> Path:
-    """Copy the file of a built-in study to ``path``, which must not exist; returns it."""
-    from fallline.errors import InputError
-
-    target = Path(path)
-    if target.exists():
-        raise InputError(f"{str(path)!r} exists already", hint="give --write a new file's name")
-    try:
-        target.write_bytes(_study_file(name).read_bytes())
-    except OSError as error:
-        raise InputError(
-            f"cannot write {str(path)!r}: {error.strerror or error}",
-            hint="give --write a file in a folder that can be written to",
-        ) from error
-    return target
-
-
-def _study_file(name: str) -> Path:
-    from fallline import studies
-    from fallline.errors import unknown
-
-    if name not in studies.NAMES:
-        raise unknown("study", name, [*studies.NAMES, "all"], listed_by="fallline reproduce")
-    return studies.path(name)

@@ -286,6 +286,13 @@ def from_csv(path: Path | str, target: str, *, kind: str | None = None) -> Task:
     return task.with_budget(epochs=epochs)
 
 
+def is_table(task: object) -> bool:
+    """Whether what a user names as a task is the path of a table, by its ending or its presence."""
+    if not isinstance(task, str | Path):
+        return False
+    return str(task).lower().endswith((".csv", ".tsv", ".txt")) or Path(task).is_file()
+
+
 def resolve(
     task: str | Path | Task,
     *,
@@ -303,7 +310,7 @@ def resolve(
             hint="give a built-in task's name, the path of a .csv file, or a fallline.Task",
         )
     task = str(task)
-    if task.lower().endswith((".csv", ".tsv", ".txt")) or Path(task).is_file():
+    if is_table(task):
         if target is None:
             raise InputError(
                 f"{task!r} is a table, and which column to predict was not said",

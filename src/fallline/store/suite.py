@@ -1,0 +1,157 @@
+"""A suite's folder: ``suite.toml``, and a study's folder for each of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fallline.errors import StudyError
+from fallline.records import stable_hash
+from fallline.store.folder import StudyFolder, read_record, write_record
+
+FORMAT_VERSION = 1
+DOCUMENT = "suite.toml"
+
+
+class SuiteTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A task of the suite, and where its study is."""
+
+    name: str
+    folder: str
+    """Of its study, inside of the suite's."""
+    epochs: int
+    batch_size: int
+    fingerprint: str
+    """Hash of data, splits, model and loss."""
+
+
+class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked of every task alike."""
+
+    optimizers: tuple[str, ...]
+    rule: str
+    """The protocol as it is written: ``"grid"``, ``"budget 15"``."""
+    seeds: int
+    """Of every trial; 0 where nothing is searched."""
+    final_seeds: int
+    learning_rates: int | tuple[float, ...]
+    """Points of a grid, or the values."""
+    precision: str = "float32"
+    study_seed: int = 0
+    left_out: tuple[str, ...] = ()
+    """Optimizers that were asked for and that the protocol is not for."""
+
+
+class SuiteDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``suite.toml``: written once, when the suite's folder is made."""
+
+    format_version: int
+    created: str
+    """UTC, ISO 8601."""
+    tasks: tuple[SuiteTask, ...]
+    asked: Asked
+    versions: dict[str, str]
+    machine: dict[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits that stand for what is asked, whichever the order of the tasks."""
+        tasks = sorted((t.name, t.fingerprint, t.epochs, t.batch_size) for t in self.tasks)
+        return stable_hash(tasks, msgspec.to_builtins(self.asked), digits=8)
+
+
+@dataclass(frozen=True)
+class SuiteFolder:
+    """The folder of a suite. Make it with :meth:`begin` to write, :meth:`open` to read."""
+
+    path: Path
+    document: SuiteDocument
+
+    @classmethod
+    def open(cls, path: Path | str) -> SuiteFolder:
+        """The suite in the folder ``path``."""
+        folder = Path(path)
+        if not cls.holds(folder):
+            raise StudyError(
+                f"{str(path)!r} holds no {DOCUMENT}: it is no suite of tasks",
+                hint="give the folder that 'fallline compare' named for several tasks",
+            )
+        return cls(folder, read_record(folder / DOCUMENT, SuiteDocument))
+
+    @classmethod
+    def begin(cls, path: Path | str, document: SuiteDocument) -> SuiteFolder:
+        """The folder ``path``, to be written: made, or gone on with where it holds the same."""
+        folder = Path(path)
+        if cls.holds(folder):
+            held = cls.open(folder)
+            _require_same(held.document, document, folder)
+            return held
+        if folder.is_dir() and any(each.name != f"{DOCUMENT}.tmp" for each in folder.iterdir()):
+            raise StudyError(
+                f"the folder {str(folder)!r} is not empty and holds no suite of tasks",
+                hint="give --out a folder that is new or empty",
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_record(folder / DOCUMENT, document)
+        except OSError as error:
+            raise StudyError(
+                f"cannot write to {str(folder)!r}: {error.strerror or error}",
+                hint="give --out a folder that can be written to, on a disk with room",
+            ) from error
+        return cls(folder, document)
+
+    @staticmethod
+    def holds(folder: Path | str) -> bool:
+        """Whether there is a suite in ``folder``."""
+        return (Path(folder) / DOCUMENT).is_file()
+
+    def path_of(self, name: str) -> Path:
+        """The folder of a task's study, whether it is there or not."""
+        return self.path / next(each.folder for each in self.document.tasks if each.name == name)
+
+    def study(self, name: str) -> StudyFolder | None:
+        """The study of a task; None where it has not begun."""
+        path = self.path_of(name)
+        return StudyFolder.open(path) if (path / "study.toml").is_file() else None
+
+
+def _require_same(held: SuiteDocument, asked: SuiteDocument, folder: Path) -> None:
+    """Raise unless both documents ask for the same studies, with the differences named."""
+    before, now = ({task.name: task for task in each.tasks} for each in (held, asked))
+    if before.keys() != now.keys():
+        raise StudyError(
+            f"the folder {str(folder)!r} holds a suite of other tasks: {_named(held.tasks)} "
+            f"there, {_named(asked.tasks)} asked",
+            hint="give --out another folder",
+        )
+    differences = [*_differences(held.asked, asked.asked, "")]
+    for name, task in now.items():
+        # The folder's name is for the suite to choose, and it has been chosen.
+        same = msgspec.structs.replace(task, folder=before[name].folder)
+        differences += _differences(before[name], same, f" of {name!r}")
+    if differences:
+        raise StudyError(
+            f"the folder {str(folder)!r} holds another suite ({'; '.join(differences)})",
+            hint="give --out another folder, or ask for the same suite to go on with it",
+        )
+
+
+def _named(tasks: Sequence[SuiteTask]) -> str:
+    return ", ".join(task.name for task in tasks)
+
+
+def _differences(held: msgspec.Struct, asked: msgspec.Struct, whose: str) -> Iterator[str]:
+    for name in held.__struct_fields__:
+        old, new = getattr(held, name), getattr(asked, name)
+        if old != new:
+            yield f"{name}{whose}: {_short(old)} there, {_short(new)} asked"
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
