@@ -59,6 +59,12 @@ FILE = {
 }
 
 
+def finished(told):
+    """The runs that a listener was told of."""
+    events = [event.event for event in told if isinstance(event, series.MemberTold)]
+    return [event for event in events if type(event).__name__ == "Finished"]
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     return api.run(FILE, out=tmp_path_factory.mktemp("series") / "small")
@@ -131,14 +137,14 @@ def test_the_same_series_is_not_trained_again(found):
     told = []
     api.run(FILE, out=found.path, listener=told.append)
     assert [event.stored for event in told if isinstance(event, series.MemberBegan)] == [True] * 4
-    assert not [event for event in told if type(event).__name__ == "Finished"]
+    assert not finished(told)
 
 
 def test_words_may_change_without_training(found):
     told = []
     changed = FILE | {"remarks": ["What was found out later."]}
     again = api.run(changed, out=found.path, listener=told.append)
-    assert not [event for event in told if type(event).__name__ == "Finished"]
+    assert not finished(told)
     assert "found out later" in (again.report().parent / "report.md").read_text(encoding="utf-8")
     assert "found out later" in again.report().read_text(encoding="utf-8")
 
@@ -198,8 +204,7 @@ def test_an_optimizer_may_be_added_to_others_of_its_task(found, tmp_path):
     more = studyfile.merged(FILE, {"axes": {"optimizer": {"new": {"optimizer": "momentum"}}}})
     told = []
     runs = api.run(more, out=folder, listener=told.append).runs
-    ended = [event for event in told if type(event).__name__ == "Finished"]
-    assert {event.result.run.optimizer for event in ended} == {"momentum"}
+    assert {event.result.run.optimizer for event in finished(told)} == {"momentum"}
     own = runs[(runs["stage"] == "optimizer") & (runs["mode"] == "untuned")]
     assert sorted(set(own["setting"])) == ["fast", "new", "slow"]
     assert own.groupby("setting").size().tolist() == [2, 2, 2]

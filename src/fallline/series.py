@@ -1,11 +1,12 @@
-"""A series of studies from its file to its folder: every stage, every setting, each in turn."""
+"""A series of studies from its file to its folder: stage after stage, studies side by side."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,30 +14,33 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fallline import study, tasks
+from fallline import members, pool, study, tasks
 from fallline.analysis import series as reading
-from fallline.data.dataset import k_folds
+from fallline.data.dataset import Dataset, k_folds
 from fallline.engine import arrangement
 from fallline.engine.devices import Devices, machine, prepare
 from fallline.errors import FalllineError, InputError
 from fallline.optimizers import catalogue
 from fallline.planning import settings
 from fallline.planning.config import StudyConfig
-from fallline.planning.settings import Member, Setting
+from fallline.planning.grouping import Group
+from fallline.planning.settings import Member
 from fallline.planning.studyfile import Changes, Stage, StudyFile, figure_named, stages_of
+from fallline.snapshots import terminable
 from fallline.store.series import (
     FORMAT_VERSION,
     Progress,
     SeriesDocument,
     SeriesFolder,
     StoredMember,
-    StoredSetting,
 )
 from fallline.study import Event as StudyEvent
 from fallline.task import Task
 
 KEPT_TASKS = 4
-"""Tasks with their data that are kept for the members that come next."""
+"""Tasks that are kept for the members that come next."""
+KEPT_DATA = 2
+"""Data sets that are kept for the tasks that come next."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,23 @@ class MemberBegan:
     """It is complete already."""
     share_done: float
     """Of the work that is known of, by estimate, 0 to 1."""
+    same_as: int = 0
+    """The number of the study that trains all of it, where an earlier one does."""
+
+
+@dataclass(frozen=True)
+class MemberTold:
+    """What a study of the series says while it is trained; several may be, side by side."""
+
+    number: int
+    event: StudyEvent
+
+
+@dataclass(frozen=True)
+class MemberEnded:
+    """A study of the series is trained and stored."""
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -61,7 +82,7 @@ class StageChose:
     labels: dict[str, str]
 
 
-Event = MemberBegan | StageChose | StudyEvent
+Event = MemberBegan | MemberTold | MemberEnded | StageChose
 Listener = Callable[[Event], None]
 
 
@@ -78,14 +99,17 @@ def run(
 ) -> Path:
     """Train what the series still lacks and store it; returns the series' folder.
 
-    Everything that can be wrong with the file is found before anything is trained. What is
-    finished stays, whatever ends it early, and the same call goes on from there.
+    Everything that can be wrong with the file is found before anything is trained. Studies that
+    leave devices idle are trained side by side, with the same numbers. What is finished stays,
+    whatever ends it early, and the same call goes on from there. ``listener`` is called in the
+    calling thread.
     """
     prepare()
-    work = _Work(file, data_dir, listener)
+    work = _Work(file, Path(folder), data_dir, listener, Devices.all())
     work.check()
     work.folder = SeriesFolder.begin(folder, describe(file))
-    work.run()
+    with terminable():
+        work.run()
     return work.folder.path
 
 
@@ -102,26 +126,57 @@ def describe(file: StudyFile) -> SeriesDocument:
     )
 
 
+@dataclass(frozen=True)
+class _Lacking:
+    """What of the ``number``-th member has to be trained."""
+
+    number: int
+    member: Member
+    lacks: Member
+
+
 @dataclass
 class _Work:
-    """One process's work on a series."""
+    """One process's work on a series. As a :class:`pool.Watch` it is told of its studies."""
 
     file: StudyFile
+    path: Path
     data_dir: Path | str | None
     listener: Listener
+    devices: Devices
     folder: SeriesFolder = field(init=False)
+    _programs: dict[tuple[str, StudyConfig], list[Group]] = field(default_factory=dict)
+    """How programs lie on all devices, by what they train."""
+    _seconds: dict[str, float] = field(default_factory=dict)
+    """By folder, of the members that are known of: estimates that nobody should rely on."""
     _chosen: dict[str, str] = field(default_factory=dict)
+    """By axis, what stages chose."""
+    _chose: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By stage."""
+    _stored: list[StoredMember] = field(default_factory=list)
+    """What earlier processes left."""
+    _entries: list[StoredMember] = field(default_factory=list)
+    """What the stages up to now consist of, in the file's order."""
+    _complete: set[str] = field(default_factory=set)
+    """Folders whose studies are complete."""
+    _numbers: dict[str, int] = field(default_factory=dict)
+    """By folder, the numbers of the members that this process trains."""
+    _reached: set[str] = field(default_factory=set)
+    """Stages whose members are entered."""
     _done: float = 0.0
-    _began: int = 0
+    _under_way: dict[int, float] = field(default_factory=dict)
+    """Estimates, by number."""
 
     def __post_init__(self) -> None:
         self._task = lru_cache(maxsize=KEPT_TASKS)(self._made)
+        self._dataset = lru_cache(maxsize=KEPT_DATA)(self._read)
+        self._making = threading.Lock()
+        self._began = 0
 
     # -- checking ---------------------------------------------------------------------------
 
     def check(self) -> None:
         """Raise where a setting cannot be trained; chosen settings are taken to be the first."""
-        self._work: dict[str, float] = {}
         guessed: dict[str, str] = {}
         for name, stage in stages_of(self.file).items():
             for member in settings.members(self.file, name, guessed):
@@ -131,14 +186,34 @@ class _Work:
                     task.require("test", *config.splits_needed)
                     if stage.choose.startswith("validation"):
                         task.require("validation")
-                    self._work[member.folder] = _seconds(task, config)
+                    for part in self._parts(member):
+                        groups = self._planned(part)
+                        seconds = sum(group.runs * group.run_seconds for group in groups)
+                        self._seconds[part.folder] = seconds
                 except FalllineError as error:
                     raise type(error)(f"{member.title}: {error}", hint=error.hint) from error
             for axis in stage.vary if stage.choose else ():
                 guessed.setdefault(axis, next(iter(stage.only.get(axis, self.file.axes[axis]))))
 
+    def _planned(self, member: Member) -> list[Group]:
+        """How the member's programs lie on all devices."""
+        key = member.trains, member.config(epochs=1, batch_size=1)
+        if key not in self._programs:
+            task, config = self._prepared(member)
+            chosen = catalogue.resolve(config.optimizers)
+            task = task.with_budget(epochs=config.epochs)
+            self._programs[key] = arrangement.groups(task, chosen, config, self.devices)
+        return self._programs[key]
+
+    def _parts(self, member: Member) -> list[Member]:
+        """The member, or what it is better cut into."""
+        groups = self._planned(member)
+        return members.parts(member, groups, self.devices.count, self.path)
+
     def _prepared(self, member: Member) -> tuple[Task, StudyConfig]:
-        task = self._task(_frozen(member.changes), member.protocol.folds)[max(member.fold - 1, 0)]
+        with self._making:
+            folds = self._task(_frozen(member.changes), member.protocol.folds)
+        task = folds[max(member.fold - 1, 0)]
         asked = member.changes.batch_size
         batch = len(task.dataset.train) if asked == "all" else asked or task.batch_size
         config = member.config(epochs=member.changes.epochs or task.epochs, batch_size=batch)
@@ -157,56 +232,92 @@ class _Work:
             loss=asked.loss,
             l1=asked.l1,
             l2=asked.l2,
+            dataset=self._dataset(asked.task, msgspec.json.encode(asked.data)),
         )
         if not folds:
             return (task,)
         return tuple(replace(task, data=fold) for fold in k_folds(task.dataset, folds))
 
+    def _read(self, task: str, data: bytes) -> Dataset:
+        return tasks.varied(task, data_dir=self.data_dir, data=msgspec.json.decode(data)).dataset
+
     # -- training ---------------------------------------------------------------------------
 
     def run(self) -> None:
-        """Every stage in turn."""
-        stored = {member.folder: member for member in self.folder.progress.members}
-        kept: dict[str, StoredMember] = {}
-        chosen: dict[str, dict[str, str]] = {}
-        for name, stage in stages_of(self.file).items():
-            for member in settings.members(self.file, name, self._chosen):
-                there, lacking = _parted(member, stored.values())
-                kept |= there
-                self._tell(member, lacking is None)
-                if lacking is not None:
-                    task, config = self._prepared(lacking)
-                    study.compare(
-                        task, config, self.folder.path / lacking.folder, listener=self.listener
-                    )
-                    kept[lacking.folder] = _stored(lacking)
-                    self._write(kept, stored, chosen)
-                self._done += self._work.get(member.folder, 0.0)
-            stored = {folder: each for folder, each in stored.items() if each.stage != name}
+        """Stage after stage up to one that chooses, the studies of these side by side."""
+        self._stored = list(self.folder.progress.members)
+        self._complete = {each.folder for each in self._stored}
+        for names in members.stretches(self.file):
+            pool.work([self._job(each) for each in self._lacking(names)], self.devices, self)
+            stage = stages_of(self.file)[names[-1]]
             if stage.choose:
-                self._write(kept, stored, chosen)
-                chosen[name] = self._choose(name, stage)
-        self._write(kept, {}, chosen, complete=True)
+                self._write()
+                self._chose[names[-1]] = self._choose(names[-1], stage)
+        self._write(complete=True)
 
-    def _write(
-        self,
-        kept: Mapping[str, StoredMember],
-        later: Mapping[str, StoredMember],
-        chosen: Mapping[str, dict[str, str]],
-        *,
-        complete: bool = False,
-    ) -> None:
-        """Say what is there: the members ``kept``, and those of stages that come later."""
-        members = tuple({**later, **kept}.values())
-        self.folder.write(Progress(members, dict(chosen), complete))
+    def _lacking(self, names: Iterable[str]) -> list[_Lacking]:
+        """Enter the members of some stages; returns what of them has to be trained."""
+        found = []
+        for name in names:
+            for whole in settings.members(self.file, name, self._chosen):
+                found += filter(None, map(self._entered, self._parts(whole)))
+            self._reached.add(name)
+        return found
 
-    def _tell(self, member: Member, complete: bool) -> None:
+    def _entered(self, member: Member) -> _Lacking | None:
+        """Enter a member; None where nothing of it has to be trained."""
         self._began += 1
-        known = max(len(self._work), self._began)
-        total = max(sum(self._work.values()), 1e-9)
-        self.listener(
-            MemberBegan(self._began, known, member.title, complete, min(self._done / total, 1.0))
-        )
+        entries, lacks = members.parted(member, [*self._stored, *self._entries], self.file)
+        self._entries += entries
+        if lacks is not None:
+            self._numbers[lacks.folder] = self._began
+            return _Lacking(self._began, member, lacks)
+        stored = all(each.folder in self._complete for each in entries)
+        same = max(self._numbers.get(each.folder, 0) for each in entries)
+        self._tell(self._began, member, stored=stored, same_as=same)
+        self._done += self._estimate(member)
+        return None
+
+    def _estimate(self, member: Member) -> float:
+        return self._seconds.get(member.folder, 0.0)
+
+    def _job(self, lacking: _Lacking) -> pool.Job:
+        wanted = members.wanted(self._planned(lacking.lacks), self.devices.count)
+        return pool.Job(lacking, wanted, partial(self._train, lacking.lacks))
+
+    def _train(self, member: Member, devices: Devices, tell: pool.Tell) -> None:
+        task, config = self._prepared(member)
+        study.compare(task, config, self.path / member.folder, listener=tell, devices=devices)
+
+    def began(self, job: pool.Job) -> None:
+        """A member is trained from now on."""
+        self._tell(job.about.number, job.about.member)
+        self._under_way[job.about.number] = self._estimate(job.about.member)
+
+    def told(self, job: pool.Job, event: StudyEvent) -> None:
+        """A member's study says something."""
+        self.listener(MemberTold(job.about.number, event))
+
+    def ended(self, job: pool.Job) -> None:
+        """A member is trained."""
+        self._complete.add(job.about.lacks.folder)
+        self._done += self._under_way.pop(job.about.number)
+        self._write()
+        self.listener(MemberEnded(job.about.number))
+
+    def _write(self, *, complete: bool = False) -> None:
+        """Say what is there: what is complete of the stages up to now, and of later ones."""
+        there = [each for each in self._entries if each.folder in self._complete]
+        later = [each for each in self._stored if each.stage not in self._reached]
+        listed = tuple(there if complete else [*there, *later])
+        self.folder.write(Progress(listed, dict(self._chose), complete))
+
+    def _tell(self, number: int, member: Member, *, stored: bool = False, same_as: int = 0) -> None:
+        known = max(len(self._seconds), number)
+        total = max(sum(self._seconds.values()), 1e-9)
+        done = self._done + sum(self._under_way.values()) / 2  # which are half way, on the average
+        share = min(done / total, 1.0)
+        self.listener(MemberBegan(number, known, member.title, stored, share, same_as))
 
     def _choose(self, name: str, stage: Stage) -> dict[str, str]:
         """Keep the best setting of a stage for those after it; returns its labels."""
@@ -236,49 +347,3 @@ def _frozen(changes: Changes) -> bytes:
     """What makes the task, as a key."""
     plain = msgspec.structs.replace(changes, epochs=None, batch_size=None, optimizer=None)
     return msgspec.json.encode(plain)
-
-
-def _seconds(task: Task, config: StudyConfig) -> float:
-    """An estimate of a member's time, in no unit that anybody should rely on."""
-    chosen = catalogue.resolve(config.optimizers)
-    planned = arrangement.groups(
-        task.with_budget(epochs=config.epochs), chosen, config, Devices.all()
-    )
-    return sum(group.runs * group.run_seconds for group in planned)
-
-
-def _parted(
-    member: Member, stored: Iterable[StoredMember]
-) -> tuple[dict[str, StoredMember], Member | None]:
-    """What is stored of a member's settings, by folder, and a member of those that lack."""
-    wanted = {_key(each): each for each in member.settings}
-    there: dict[str, StoredMember] = {}
-    for one in stored:
-        same = (one.stage, one.mode, one.fold, one.trains) == (
-            *(member.stage, member.mode, member.fold),
-            member.trains,
-        )
-        found = tuple(each for each in one.settings if _key(each) in wanted) if same else ()
-        if found:
-            there[one.folder] = msgspec.structs.replace(one, settings=found)
-    known = {_key(each) for one in there.values() for each in one.settings}
-    lacking = tuple(each for key, each in wanted.items() if key not in known)
-    return there, replace(member, settings=lacking) if lacking else None
-
-
-def _key(setting: Setting | StoredSetting) -> tuple[frozenset[tuple[str, str]], str]:
-    """What tells the settings of a member apart."""
-    return frozenset(setting.labels.items()), setting.optimizer
-
-
-def _stored(member: Member) -> StoredMember:
-    """What is stored of a member."""
-    return StoredMember(
-        stage=member.stage,
-        mode=member.mode,
-        fold=member.fold,
-        trains=member.trains,
-        folder=member.folder,
-        title=member.title,
-        settings=tuple(StoredSetting(each.labels, each.optimizer) for each in member.settings),
-    )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fallline import models
+from fallline.data.dataset import Dataset
 from fallline.data.variants import variant
 from fallline.errors import InputError, unknown
 from fallline.task import Task
@@ -232,6 +233,7 @@ def varied(
     l2: float | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
+    dataset: Dataset | None = None,
 ) -> Task:
     """The built-in task ``name`` with some of it changed, None leaving it as it is.
 
@@ -239,7 +241,8 @@ def varied(
     ``{"hidden": [75, 75]}``. ``data``: another split or scaling, or fewer rows
     (:data:`fallline.data.variants.SETTINGS`), for example ``{"validation": "test"}``. The task
     keeps its name, and with it the order of its data and the draws of its weights; its title says
-    what was changed, but for the budget. Raises InputError for what is unknown or unusable, with
+    what was changed, but for the budget. ``dataset``: what ``data`` gives, where somebody has read
+    it already. Raises InputError for what is unknown or unusable, with
     near matches.
     """
     base = definition(name)
@@ -258,9 +261,11 @@ def varied(
     }
     changes |= {key: new for key, (new, old) in terms.items() if new is not None and new != old}
     words = ", ".join(f"{key} {value}" for key, value in changes.items())
+    if dataset is None:
+        dataset = variant(base.data, data_dir=data_dir, settings={**base.split, **(data or {})})
     return Task(
         model=network,
-        data=variant(base.data, data_dir=data_dir, settings={**base.split, **(data or {})}),
+        data=dataset,
         name=name,
         title=f"{base.title}, changed: {words}" if changes else base.title,
         epochs=base.epochs if epochs is None else epochs,

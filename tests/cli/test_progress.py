@@ -89,7 +89,9 @@ def test_waiting_for_a_compilation_is_said(state) -> None:
 
 def test_an_interruption_counts_what_was_stored_before(state) -> None:
     state.take(_finished(RUNS[0]))
-    assert progress.interruption(state).startswith("stopped: 4 finished runs are stored in study;")
+    assert progress.interruption([state]).startswith(
+        "stopped: 4 finished runs are stored in study;"
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_durations(seconds: float, text: str) -> None:
 def test_the_live_picture_names_every_optimizer(state) -> None:
     screen = io.StringIO()
     watch = progress.LiveWatch(Console(file=screen, force_terminal=True, width=100))
-    watch.progress = state
+    watch.studies = {"": state}
     state.take(Advanced(RUNS[:1], (4,), ((1, 1, 1, 0.75),)))
     watch.close()
     console = Console(file=io.StringIO(), width=100)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -200,38 +200,48 @@ def duration_text(seconds: float) -> str:
 
 
 class Watch(Protocol):
-    """A view of a study under way."""
+    """A view of a study under way, or of several, each with its place in a series."""
 
-    def listen(self, event: Any) -> None:
-        """Take an event and show what it changes."""
+    def listen(self, event: Any, place: str = "") -> None:
+        """Take an event of the study at ``place`` and show what it changes."""
 
     def interrupted(self) -> None:
-        """Say that the study was stopped, and how it goes on."""
+        """Say that the studies were stopped, and how they go on."""
 
     def say(self, text: str) -> None:
         """Show a line that stays."""
 
-    def next_study(self) -> None:
+    def next_study(self, place: str) -> None:
         """Begin to watch another study."""
+
+    def end_study(self, place: str) -> None:
+        """Watch this one no more, once there is another."""
 
 
 class SilentWatch:
     """Shows nothing but an interruption."""
 
     def __init__(self) -> None:
-        self.progress = StudyProgress()
+        self.studies = {"": StudyProgress()}
+        """By their places: those under way, or the last one."""
+        self._ended: set[str] = {""}
 
     def say(self, text: str) -> None:
         pass
 
-    def next_study(self) -> None:
-        self.progress = StudyProgress()
+    def next_study(self, place: str) -> None:
+        under_way = self.studies.keys() - self._ended
+        self.studies = {at: state for at, state in self.studies.items() if at in under_way}
+        self.studies[place] = StudyProgress()
 
-    def listen(self, event: Any) -> None:
-        self.progress.take(event)
+    def end_study(self, place: str) -> None:
+        self._ended.add(place)
+
+    def listen(self, event: Any, place: str = "") -> None:
+        self.studies[place].take(event)
 
     def interrupted(self) -> None:
-        print(interruption(self.progress), file=sys.stderr)
+        print(interruption(list(self.studies.values())), file=sys.stderr)
 
 
 class PlainWatch(SilentWatch):
@@ -239,16 +249,17 @@ class PlainWatch(SilentWatch):
 
     def __init__(self) -> None:
         super().__init__()
-        self._last = 0.0
+        self._last: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    def listen(self, event: Any) -> None:
-        at_once = self.progress.take(event)
-        if at_once or time.monotonic() - self._last >= LINE_SECONDS:
-            self._last = time.monotonic()
-            print(self.progress.line(), file=sys.stderr, flush=True)
+    def listen(self, event: Any, place: str = "") -> None:
+        state = self.studies[place]
+        at_once = state.take(event)
+        if at_once or time.monotonic() - self._last.get(place, 0.0) >= LINE_SECONDS:
+            self._last[place] = time.monotonic()
+            self.say(f"[{place}] {state.line()}" if len(self.studies) > 1 else state.line())
 
 
 class LiveWatch(SilentWatch):
@@ -269,11 +280,23 @@ class LiveWatch(SilentWatch):
 
     def _draw(self) -> Any:
         from rich.console import Group
+        from rich.text import Text
+
+        drawn: list[Any] = []
+        for place, state in list(self.studies.items()):
+            if drawn:
+                drawn.append(Text(""))
+            if len(self.studies) > 1:
+                drawn.append(Text(f"[{place}]", style="bold"))
+            drawn += self._drawn(state)
+        return Group(*drawn)
+
+    def _drawn(self, state: StudyProgress) -> list[Any]:
+        """The picture of one study."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        state = self.progress
         table = Table(box=None, pad_edge=False)
         for name in ("optimizer", "runs", "epoch", "best run", "at", "diverged"):
             table.add_column(name, justify="left" if name == "optimizer" else "right")
@@ -289,7 +312,7 @@ class LiveWatch(SilentWatch):
             )
         bar = Table.grid(padding=(0, 1))
         bar.add_row(ProgressBar(total=1.0, completed=state.share, width=30), f"{state.share:.0%}")
-        return Group(table, Text(""), bar, Text(state.line().strip()))
+        return [table, Text(""), bar, Text(state.line().strip())]
 
     def interrupted(self) -> None:
         self.close()
@@ -300,15 +323,15 @@ class LiveWatch(SilentWatch):
         self._live.stop()
 
 
-def interruption(state: StudyProgress) -> str:
-    """What a user should know who has just stopped a study."""
-    if not state.folder:
+def interruption(states: Sequence[StudyProgress]) -> str:
+    """What a user should know who has just stopped a study, or several."""
+    begun = [state for state in states if state.folder]
+    if not begun:
         return "stopped before the first run began; the same command starts anew"
-    return (
-        f"stopped: {state.stored} finished {'run is' if state.stored == 1 else 'runs are'} "
-        f"stored in {state.folder}; "
-        "the same command goes on from there"
-    )
+    stored = sum(state.stored for state in begun)
+    runs = "finished run is" if stored == 1 else "finished runs are"
+    folders = " and ".join(state.folder for state in begun)
+    return f"stopped: {stored} {runs} stored in {folders}; the same command goes on from there"
 
 
 @contextlib.contextmanager

@@ -159,32 +159,40 @@ def show(found: Reproduction, report: Path) -> None:
 
 
 class SeriesListener:
-    """Hands a series' events to the view of a study, with a line for each study."""
+    """Hands a series' events to the view of its studies, with a line for each study."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._began: float | None = None
         self._share = 0.0
+        self._places: dict[int, str] = {}
 
     def __call__(self, event: Any) -> None:
         from fallline import series
 
         match event:
             case series.MemberBegan():
-                self._watch.next_study()
                 self._watch.say(self._heading(event))
+                if not event.stored and not event.same_as:
+                    self._places[event.number] = f"{event.number}/{event.known}"
+                    self._watch.next_study(self._places[event.number])
+            case series.MemberTold():
+                self._watch.listen(event.event, self._places[event.number])
+            case series.MemberEnded():
+                self._watch.end_study(self._places[event.number])
             case series.StageChose():
                 kept = ", ".join(f"{axis} {label}" for axis, label in event.labels.items())
                 self._watch.say(f"        chosen by {event.figure}: {kept}")
-            case _:
-                self._watch.listen(event)
 
     def _heading(self, event: Any) -> str:
+        heading = f"[{event.number}/{event.known}] {event.title}"
+        if event.same_as:
+            return f"{heading}: the same as [{event.same_as}/{event.known}]"
         if event.stored:
-            return f"[{event.number}/{event.known}] {event.title}: stored already"
+            return f"{heading}: stored already"
         if self._began is None:
             self._began, self._share = time.monotonic(), event.share_done
-        return f"[{event.number}/{event.known}] {event.title}{self._left(event.share_done)}"
+        return f"{heading}{self._left(event.share_done)}"
 
     def _left(self, share: float) -> str:
         """The time left, by what was done since the first study that had to be trained."""

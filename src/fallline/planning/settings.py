@@ -164,6 +164,13 @@ def members(file: StudyFile, name: str, chosen: Mapping[str, str] | None = None)
     ]
 
 
+def measured_alike(mode: str, one: Measuring, other: Measuring) -> bool:
+    """Whether two protocols train the same runs of a setting in ``mode``."""
+    searched = ("seeds", "learning_rates", "widen") if mode == "tuned" else ()
+    names = ("final_seeds", "folds", "stop", *searched)
+    return all(getattr(one, name) == getattr(other, name) for name in names)
+
+
 def _told_apart(own: Sequence[Setting]) -> Iterator[list[Setting]]:
     """Settings in parts, none of which has an optimizer twice."""
     left = list(own)
