@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from fallline.report.tables import TextTable
     from fallline.results import Study
 
 
 def compare(
-    task: Annotated[str, typer.Argument(help="A built-in task, or the path of a CSV file.")],
+    task: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TASK...",
+            help="A built-in task, or the path of a CSV file; several are compared one by one.",
+        ),
+    ],
     optimizers: Annotated[
         str, typer.Option(help="Names and groups (studies, all), separated by commas.")
     ] = "studies",
@@ -69,7 +76,7 @@ def compare(
         bool, typer.Option("--json", help="The table as JSON on stdout, and nothing else there.")
     ] = False,
 ) -> None:
-    """Compare optimizers on TASK and say which to use, and how sure that is.
+    """Compare optimizers on TASK, or on several, and say which to use, and how sure that is.
 
     Every optimizer is searched over a grid of learning rates on validation data, or as --protocol
     says; the chosen setting is trained again on fresh seeds and measured on test data. What is
@@ -79,12 +86,15 @@ def compare(
 
     rates = learning_rates_from(learning_rates)
     from fallline import api
+    from fallline.cli import suite
     from fallline.cli.progress import watching
 
+    several = len(task) > 1
+    asked: Any = task if several else task[0]
     with watching(quiet=quiet) as watch:
         try:
-            study = api.compare(
-                task,
+            found: Any = api.compare(
+                asked,
                 optimizers,
                 seeds=seeds,
                 final_seeds=final_seeds,
@@ -98,50 +108,69 @@ def compare(
                 data_dir=data_dir,
                 precision=precision,
                 out=out,
-                listener=watch.listen,
+                listener=suite.SuiteListener(watch) if several else watch.listen,
             )
         except KeyboardInterrupt:
             watch.interrupted()
             raise
-    report = study.report()
+    report = found.report()
     if as_json:
-        sys.stdout.write(study.to_json() + "\n")
+        sys.stdout.write(found.to_json() + "\n")
+    elif several:
+        suite.show(found, report)
     else:
-        show(study, report)
+        show(found, report)
 
 
 def show_study(
-    folder: Annotated[str, typer.Argument(help="The folder of a study, or of a series of them.")],
+    folder: Annotated[
+        str, typer.Argument(help="The folder of a study, of a suite of tasks, or of a series.")
+    ],
     as_json: Annotated[
         bool, typer.Option("--json", help="The table as JSON on stdout, and nothing else there.")
     ] = False,
 ) -> None:
     """Show the tables and verdict of what is stored in FOLDER, and write its report anew."""
-    from fallline.cli import series
+    from fallline.cli import series, suite
     from fallline.reproduction import open_series
     from fallline.results import open_study
+    from fallline.standings import open_suite
     from fallline.store.series import SeriesFolder
+    from fallline.store.suite import SuiteFolder
 
-    whole = SeriesFolder.holds(folder)
-    found: Any = open_series(folder) if whole else open_study(folder)
+    found: Any
+    shown: Any = show
+    if SeriesFolder.holds(folder):
+        found, shown = open_series(folder), series.show
+    elif SuiteFolder.holds(folder):
+        found, shown = open_suite(folder), suite.show
+    else:
+        found = open_study(folder)
     report = found.report()
     if as_json:
         sys.stdout.write(found.to_json() + "\n")
-    elif whole:
-        series.show(found, report)
     else:
-        show(found, report)
+        shown(found, report)
 
 
 def show(study: Study, report: Any) -> None:
     """The table, the verdict, and where everything is, on stdout."""
+    from fallline.report import tables
+
+    text = tables.text_table(study.reading)
+    write_table(text)
+    lines = [*text.notes, *(f"Data: {note}" for note in study.document.task.notes)]
+    lines += ["", study.verdict]
+    lines += [f"  note: {warning}" for warning in study.warnings]
+    print("\n".join([*lines, "", f"study:  {study.path}", f"report: {report}"]))
+
+
+def write_table(text: TextTable) -> None:
+    """A table on stdout: drawn on a terminal, aligned with spaces elsewhere."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    from fallline.report import tables
-
-    text = tables.text_table(study.reading)
     columns = list(zip(text.columns, text.numeric, strict=True))
     terminal = Console(highlight=False)
     if terminal.is_terminal:
@@ -154,10 +183,6 @@ def show(study: Study, report: Any) -> None:
         terminal.print(table, markup=False)
     else:
         print(plain_table(columns, text.rows))
-    lines = [*text.notes, *(f"Data: {note}" for note in study.document.task.notes)]
-    lines += ["", study.verdict]
-    lines += [f"  note: {warning}" for warning in study.warnings]
-    print("\n".join([*lines, "", f"study:  {study.path}", f"report: {report}"]))
 
 
 def plain_table(columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]]) -> str:
