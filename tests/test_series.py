@@ -16,6 +16,7 @@ from fallline.cli.app import app
 from fallline.cli.series import reproduce
 from fallline.errors import DataError, InputError, StudyError
 from fallline.planning import studyfile
+from fallline.report import reproduction_page
 from fallline.store.series import SeriesFolder
 
 FILE = {
@@ -100,6 +101,16 @@ def test_a_setting_is_what_a_training_of_it_is(found):
     history = alone.history
     np.testing.assert_allclose(own["train_loss_curve"], history["train_loss"], rtol=1e-5)
     assert own["test_loss"] == pytest.approx(alone.evaluate("test")["loss"], rel=1e-5)
+
+
+def test_what_two_stages_share_is_trained_once(found):
+    counted = found.runs.groupby(["study", "run"]).size()
+    assert sorted(counted) == [1] * 8 + [2] * 2
+    shared = found.runs[found.runs.duplicated(["study", "run"], keep=False)]
+    assert set(shared["stage"]) == {"optimizer", "width"}
+    assert set(shared["setting"]) == {"fast", "16"}
+    tiles = {tile["label"]: tile for tile in reproduction_page.tiles(found.findings, ())}
+    assert tiles["runs"]["figure"] == "10"
 
 
 def test_ours_stand_beside_theirs(found):

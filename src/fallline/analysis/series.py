@@ -33,6 +33,8 @@ COLUMNS = (
     "steps",
     "seconds",
     *FIGURES,
+    "study",
+    "run",
     *(f"{name}_curve" for name in CURVES),
 )
 
@@ -43,7 +45,8 @@ def runs_of(series: SeriesFolder) -> pd.DataFrame:
     ``setting`` joins the labels of the stage's axes, ``labels`` holds them by axis. Figures are
     those after the last epoch, NaN for a diverged run and for what was not measured; a figure's
     ``..._curve`` has a value per epoch. ``seconds`` is what the training takes alone: its steps,
-    each as long as one of its optimizer's that was measured alone.
+    each as long as one of its optimizer's that was measured alone. ``study`` and ``run`` say where
+    it is stored: the same for a setting that several stages measure, which is trained once.
     """
     import pandas as pd
 
@@ -87,10 +90,17 @@ def _rows(series: SeriesFolder, member: StoredMember) -> list[dict[str, Any]]:
                 **last,
                 **tested,
                 "epochs_trained": float(run["epochs_trained"]),
+                "study": member.folder,
+                "run": run["run_id"],
                 **{f"{name}_curve": curve for name, curve in curves.items()},
             }
         )
     return rows
+
+
+def trained(runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of ``runs`` without those of what a stage above has too."""
+    return runs[runs["study"].isna() | ~runs.duplicated(["study", "run"])]
 
 
 def title_of(labels: dict[str, str]) -> str:

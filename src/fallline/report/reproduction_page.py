@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fallline.analysis import series
 from fallline.analysis.published import Findings
 from fallline.report import (
     formats,
@@ -90,19 +91,20 @@ def tiles(findings: Findings, cards: tuple[reproduction_words.Card, ...]) -> lis
         found.append(
             {"figure": held, "label": "published figures fit", "detail": detail, "sign": ""}
         )
-    runs, gone = len(findings.runs), int(findings.runs["diverged"].sum())
-    settings = len(findings.settings)
+    trained = series.trained(findings.runs)
+    runs, gone = len(trained), int(trained["diverged"].sum())
+    settings = f"of {len(findings.settings)} settings"
+    if runs < len(findings.runs):
+        settings += ", those of several stages trained once"
     found.append(
         {
             "figure": formats.count(runs),
             "label": "run" if runs == 1 else "runs",
-            "detail": f"of {settings} settings; {gone} diverged"
-            if gone
-            else f"of {settings} settings",
+            "detail": f"{settings}; {gone} diverged" if gone else settings,
             "sign": "",
         }
     )
-    seconds = findings.runs["seconds"].to_numpy(float)
+    seconds = trained["seconds"].to_numpy(float)
     if np.isfinite(seconds).any():
         found.append(
             {
