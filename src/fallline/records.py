@@ -21,6 +21,9 @@ class Status(enum.StrEnum):
     DONE = "done"
     STOPPED_EARLY = "stopped early"
     DIVERGED = "diverged"
+    STOPPED_AT_RUNG = "stopped at a rung"
+    WAITING = "waiting at a rung"
+    """Never stored: it becomes one of the others when its rung is decided."""
 
     @property
     def advice(self) -> str:
@@ -35,6 +38,11 @@ _ADVICE = {
         "The loss became NaN, infinite or exploded; try a smaller learning rate, "
         "gradient clipping or a warm-up."
     ),
+    Status.STOPPED_AT_RUNG: (
+        "Successive halving stopped it for better settings of its optimizer; a budget without "
+        "halving trains it to the end."
+    ),
+    Status.WAITING: "It goes on if it is among the best settings of its optimizer at the rung.",
 }
 
 
@@ -116,9 +124,16 @@ class RunResult:
         return len(self.curves.train_loss)
 
 
+FIGURES = "figures"
+"""The name under which a run's state holds its curves."""
+
+
 @dataclass(frozen=True)
 class RunState:
-    """A run under way: all that it takes to go on with it, as plain arrays by their names."""
+    """A run under way: all that it takes to go on with it, as plain arrays by their names.
+
+    Among them is :data:`FIGURES`, of shape ``(complete epochs, 4)``.
+    """
 
     run_id: str
     identity: str
@@ -128,3 +143,8 @@ class RunState:
     @property
     def nbytes(self) -> int:
         return sum(array.nbytes for array in self.arrays.values())
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that are complete."""
+        return len(self.arrays.get(FIGURES, ()))

@@ -37,13 +37,30 @@ class Snapshots:
         self._seconds = 0.0
         self._asked = False
         self._works = True
+        self._waiting: dict[str, RunState] = {}
+        self._unwritten: dict[str, float] = {}
+        """Of those that wait and are not on the disk, since when they were trained."""
+        self._waiting_seconds = 0.0
+        self._files: dict[Path, set[str]] = {}
+        """The runs whose latest state is in a file of those that wait."""
+        for path in store.waiting(folder):
+            states = store.load_file(path)
+            useful = {run: state for run, state in states.items() if run not in self._ended}
+            self._waiting |= useful
+            self._lies_in(path, set(useful))
 
     def of(self, runs: Iterable[Run]) -> dict[str, RunState]:
         """The states that ``runs`` go on from, by run id."""
         self._asked = False
         self._since.clear()
-        wanted = {run.run_id for run in runs}
-        return {run_id: self._states[run_id] for run_id in wanted & self._states.keys()}
+        found = {}
+        for run_id in {run.run_id for run in runs}:
+            under_way, waiting = (each.get(run_id) for each in (self._states, self._waiting))
+            if under_way and not (waiting and waiting.epochs > under_way.epochs):
+                found[run_id] = under_way
+            elif waiting:
+                found[run_id] = waiting
+        return found
 
     def due(self, runs: Sequence[Run]) -> bool:
         """Whether a snapshot should be taken, now that ``runs`` have advanced; True once each."""
@@ -71,11 +88,58 @@ class Snapshots:
         try:
             store.save(self._folder, self._states.values())
         except Exception as error:
-            # A study is worth more than its snapshots: it goes on without them.
-            self._works = False
-            log.warning("the runs under way cannot be kept in %s: %s", self._folder, error)
+            self._give_up(error)
         waited = time.perf_counter() - began
         self._seconds = taking_seconds + cost(waited, time.thread_time() - worked)
+
+    def wait(self, state: RunState) -> None:
+        """A run waits at a rung: its state is written when much would be lost with those there."""
+        now = time.perf_counter()
+        since = self._since.pop(state.run_id, now)
+        if self._waiting.get(state.run_id) is not state:
+            self._waiting[state.run_id] = state
+            self._unwritten[state.run_id] = since
+        if self._unwritten:
+            interval = max(SNAPSHOT_SECONDS, self._waiting_seconds / MOST_SHARE)
+            if now - min(self._unwritten.values()) > interval:
+                self.write_waiting()
+
+    def write_waiting(self, but: Iterable[str] = ()) -> None:
+        """Write the states of the runs that wait, where they are not on the disk.
+
+        Those in ``but`` do not go on.
+        """
+        for run_id in but:
+            self._unwritten.pop(run_id, None)
+        if not self._unwritten or not self._works:
+            return
+        began = time.perf_counter()
+        written = list(self._unwritten)
+        try:
+            path = store.append(self._folder, [self._waiting[run_id] for run_id in written])
+        except Exception as error:
+            self._give_up(error)
+            return
+        self._unwritten.clear()
+        self._lies_in(path, set(written))
+        for run_id in written:
+            self._states.pop(run_id, None)
+        self._waiting_seconds = time.perf_counter() - began
+
+    def _lies_in(self, path: Path, runs: set[str]) -> None:
+        """The latest states of ``runs`` are in ``path`` now."""
+        self._needless(runs)
+        self._files[path] = set(runs)
+        self._needless(())
+
+    def _needless(self, runs: Iterable[str]) -> None:
+        """Nobody needs the written states of ``runs``; files without any other are removed."""
+        for own in self._files.values():
+            own.difference_update(runs)
+        for path in [path for path, own in self._files.items() if not own]:
+            del self._files[path]
+            with contextlib.suppress(OSError):
+                path.unlink()
 
     def ended(self, run_ids: Iterable[str]) -> None:
         """These runs are stored: nobody goes on from their states."""
@@ -86,13 +150,23 @@ class Snapshots:
         self._states = kept
         for run_id in ended:
             self._since.pop(run_id, None)
+            self._waiting.pop(run_id, None)
+            self._unwritten.pop(run_id, None)
+        self._needless(ended)
         if emptied:
-            self.clear()
+            with contextlib.suppress(OSError):
+                store.remove(self._folder)
 
     def clear(self) -> None:
-        """Take the file away."""
+        """Take the files away."""
         with contextlib.suppress(OSError):
             store.remove(self._folder)
+            store.remove_waiting(self._folder)
+
+    def _give_up(self, error: Exception) -> None:
+        """A study is worth more than its snapshots: it goes on without them."""
+        self._works = False
+        log.warning("the runs under way cannot be kept in %s: %s", self._folder, error)
 
 
 def cost(seconds: float, processor: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -16,15 +17,16 @@ from fallline.engine import arrangement
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare, usable_cores
 from fallline.engine.evaluation import Evaluation
+from fallline.engine.events import Advanced, Finished, Paused, UnderWay
 from fallline.engine.feeding import Resident, Seeds
-from fallline.engine.population import Advanced, Finished, Population, UnderWay
+from fallline.engine.population import Population
 from fallline.optimizers import Optimizer
 from fallline.planning import plan, rounds, tpe
 from fallline.planning.config import StudyConfig
 from fallline.planning.grouping import Group
 from fallline.planning.search import Search
 from fallline.planning.selection import best_trials
-from fallline.records import Run, RunResult
+from fallline.records import Run, RunResult, Status
 from fallline.snapshots import PATIENCE_SECONDS, Snapshots, terminable
 from fallline.store import clock
 from fallline.store.document import Timing
@@ -52,6 +54,8 @@ class PhaseBegan:
 
     name: str
     runs: tuple[Run, ...]
+    until: int = 0
+    """Epochs after which the runs wait at a rung; 0: they train to their end."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Compiling:
     optimizers: tuple[str, ...]
 
 
-Event = Planned | PhaseBegan | Compiling | Advanced | Finished
+Event = Planned | PhaseBegan | Compiling | Advanced | Paused | Finished
 Listener = Callable[[Event], None]
 
 
@@ -141,6 +145,8 @@ class _Work:
     done: dict[str, RunResult] = field(default_factory=dict)
     trained_seconds: float = 0.0
     phases: dict[str, float] = field(default_factory=dict)
+    _waiting: dict[str, RunResult] = field(default_factory=dict)
+    """What runs had come to at the last rung where they waited."""
     _written: float = 0.0
     _stored_before: int = 0
     _evaluation: Evaluation | None = None
@@ -178,6 +184,10 @@ class _Work:
                 stored_before=self._stored_before,
                 peak_memory=self.devices.peak_memory(),
                 searched=searched,
+                state_bytes={
+                    name: coming.result().state_bytes(name)
+                    for name, coming in self._populations.items()
+                },
             )
         )
         clock.remove(self.study.path)
@@ -238,10 +248,26 @@ class _Work:
         if self.config.protocol.kind == "time":
             self._search_by_time(higher)
             return
-        for phase, runs in rounds.rounds(
-            self.optimizers, self.config, self.done, higher_is_better=higher
-        ):
-            self._train(phase, runs)
+        known = ChainMap(self.done, self._waiting)
+        try:
+            for each in rounds.rounds(self.optimizers, self.config, known, higher_is_better=higher):
+                self._stop(each.stopped)
+                self._train(each.phase, each.runs, each.until)
+        except BaseException:
+            self._snapshots.write_waiting()
+            raise
+
+    def _stop(self, runs: Sequence[Run]) -> None:
+        """Store the runs that go no further than the rung where they wait.
+
+        The states of those that go on are written first: what is decided can be gone on with.
+        """
+        self._snapshots.write_waiting(but=[run.run_id for run in runs])
+        results = [
+            replace(self._waiting[run.run_id], status=Status.STOPPED_AT_RUNG) for run in runs
+        ]
+        populations = (self._populations[run.optimizer].result() for run in runs)
+        self._append(results, [each.program.batch_size for each in populations])
 
     def _search_by_time(self, higher_is_better: bool) -> None:
         """Each optimizer's search in turn, its program compiled when its time begins."""
@@ -261,16 +287,16 @@ class _Work:
         self.listener(Compiling((name,)))
         self._populations[name].result()
 
-    def _train(self, phase: str, runs: Sequence[Run]) -> None:
+    def _train(self, phase: str, runs: Sequence[Run], until: int = 0) -> None:
         lacking = [run for run in runs if run.run_id not in self.done]
         if not lacking:
             return
         began = time.perf_counter()
-        self.listener(PhaseBegan(phase, tuple(lacking)))
+        self.listener(PhaseBegan(phase, tuple(lacking), until))
         for future, members in self._by_population(lacking):
             if not future.done():
                 self.listener(Compiling(tuple(dict.fromkeys(run.optimizer for run in members))))
-            self._train_in(future.result(), members)
+            self._train_in(future.result(), members, until)
         self._spent(phase, began)
 
     def _spent(self, phase: str, began: float) -> None:
@@ -284,19 +310,23 @@ class _Work:
         for own in filter(None, members.values()):
             yield self._populations[own[0].optimizer], own
 
-    def _train_in(self, population: Population, runs: Sequence[Run]) -> None:
+    def _train_in(self, population: Population, runs: Sequence[Run], until: int) -> None:
         final = runs[0].phase == "final"
         batch_size = population.program.batch_size
         waiting: list[Finished] = []
         resume = self._snapshots.of(runs)
         began = self._written = time.perf_counter()
         try:
-            for event in population.train(runs, keep_weights=final, resume=resume):
+            for event in population.train(runs, keep_weights=final, resume=resume, until=until):
                 if isinstance(event, UnderWay):
                     self._store(population, waiting, batch_size)
                     self._snapshots.keep(event.states, event.seconds)
                 elif isinstance(event, Finished):
                     waiting.append(event)
+                elif isinstance(event, Paused):
+                    self._waiting[event.result.run.run_id] = event.result
+                    self._snapshots.wait(event.state)
+                    self.listener(event)
                 else:
                     self.listener(event)
                     if self._snapshots.due(event.runs):
@@ -331,11 +361,15 @@ class _Work:
                 replace(event.result, test_loss=loss, test_metric=metric)
                 for event, (loss, metric) in zip(measured, figures, strict=True)
             ]
-        self.study.append(results, [batch_size] * len(results))
+        self._append(results, [batch_size] * len(results))
         finished.clear()
-        self.done |= {result.run.run_id: result for result in results}
-        self._snapshots.ended(result.run.run_id for result in results)
         self._written = time.perf_counter()
+
+    def _append(self, results: Sequence[RunResult], batch_sizes: Sequence[int]) -> None:
+        """Write what became of runs, and tell of it."""
+        self.study.append(results, batch_sizes)
+        self.done |= {result.run.run_id: result for result in results}
+        self._snapshots.ended([result.run.run_id for result in results])
         for result in results:
             self.listener(Finished(result))
 

@@ -13,8 +13,9 @@ from fallline import models, optimizers
 from fallline.data.dataset import make_dataset
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices
+from fallline.engine.events import Advanced, Finished, Paused, UnderWay
 from fallline.engine.feeding import Seeds
-from fallline.engine.population import Advanced, Finished, Population, UnderWay
+from fallline.engine.population import Population
 from fallline.engine.program import Program
 from fallline.planning.stopping import EarlyStopping
 from fallline.records import Run, RunState, Status
@@ -284,3 +285,78 @@ def test_a_state_is_that_of_the_run_alone() -> None:
 def test_nothing_is_handed_out_unless_asked_for() -> None:
     runs = _runs("sgd", seeds=(0,))
     assert not any(isinstance(event, UnderWay) for event in _population(runs).train(runs))
+
+
+def _in_pieces(
+    population: Population, runs: list[Run], rungs: tuple[int, ...]
+) -> tuple[dict[str, Finished], dict[str, Paused]]:
+    """The runs trained from rung to rung, and how they were at the last one."""
+    done: dict[str, Finished] = {}
+    paused: dict[str, Paused] = {}
+    for until in (*rungs, 0):
+        left = [run for run in runs if run.run_id not in done]
+        states = {run_id: each.state for run_id, each in paused.items()}
+        for event in population.train(left, keep_weights=True, resume=states, until=until):
+            if isinstance(event, Finished):
+                done[event.result.run.run_id] = event
+            elif isinstance(event, Paused):
+                assert event.result.status is Status.WAITING
+                assert event.result.epochs_trained == until
+                paused[event.result.run.run_id] = event
+    return done, paused
+
+
+PIECES = {
+    "one device": {},
+    "two devices": {"devices": 2},
+    "side by side": {"per_device": 4, "lanes": 4},
+    "epochs in calls": {"calls_per_epoch": 3},
+    "calls of epochs": {"epochs_per_call": 3},
+}
+
+
+@pytest.mark.parametrize("layout", PIECES.values(), ids=PIECES)
+def test_a_training_from_rung_to_rung_is_that_of_one_piece(layout: dict) -> None:
+    runs = _runs("adam", "momentum", seeds=(0, 1, 2))
+    population = _population(runs, **layout)
+    expected = _whole(population, runs)
+    done, paused = _in_pieces(population, runs, (1, 3))
+    assert paused.keys() == done.keys()
+    check_same(done, expected)
+    for run_id, each in paused.items():
+        curves = [getattr(of.result.curves, CURVES[2]) for of in (each, expected[run_id])]
+        np.testing.assert_array_equal(curves[0], curves[1][:3])
+        assert each.result.steps == 3 * population.program.steps_per_epoch
+
+
+def test_whoever_ended_before_a_rung_does_not_wait_there() -> None:
+    stopping = EarlyStopping("train_loss", min_delta=0.05, patience=2)
+    runs = _runs("adam", rates=(1e-2, 1e-6), epochs=12)
+    population = _population(runs, stopping=stopping, epochs_per_call=2)
+    expected = _whole(population, runs)
+    done, paused = _in_pieces(population, runs, (2, 5))
+    check_same(done, expected)
+    early = {run_id for run_id, each in expected.items() if each.result.epochs_trained <= 5}
+    assert early
+    assert not early & {run for run, each in paused.items() if each.result.epochs_trained == 5}
+
+
+def test_a_state_at_the_rung_or_beyond_it_waits_without_training() -> None:
+    runs = _runs("adam", seeds=(0,))
+    population = _population(runs)
+    _, states = _killed(population, runs, 3, at_once=True)
+    (state,) = states.values()
+    assert state.epochs == 3
+    (event,) = population.train(runs, resume=states, until=2)
+    assert isinstance(event, Paused)
+    assert event.state is state
+    assert (event.result.epochs_trained, event.result.steps) == (2, 10)
+
+
+def test_the_bytes_of_an_optimizers_state_are_counted() -> None:
+    population = _population(_runs("sgd", "momentum", "adam"))
+    weights = population.program.task.pure.parameters * 4
+    found = {name: population.state_bytes(name) for name in ("sgd", "momentum", "adam")}
+    assert found["sgd"] < 16
+    assert weights <= found["momentum"] < weights + 16
+    assert 2 * weights <= found["adam"] < 2 * weights + 16

@@ -37,7 +37,7 @@ def played(asked: StudyConfig, figure: Figure) -> tuple[list[tuple[str, list[Run
     results: dict[str, RunResult] = {}
     seen = []
     chosen = optimizers.resolve(asked.optimizers)
-    for phase, runs in rounds.rounds(chosen, asked, results, higher_is_better=True):
+    for phase, runs, *_ in rounds.rounds(chosen, asked, results, higher_is_better=True):
         seen.append((phase, runs))
         results |= {run.run_id: trained(run, figure(run)) for run in runs}
     return seen, results
@@ -208,8 +208,8 @@ def test_a_search_that_is_played_again_takes_the_same_trials() -> None:
     chosen = optimizers.resolve(asked.optimizers)
     again = [
         run.run_id
-        for _, runs in rounds.rounds(chosen, asked, results, higher_is_better=True)
-        for run in runs
+        for each in rounds.rounds(chosen, asked, results, higher_is_better=True)
+        for run in each.runs
     ]
     assert again == list(results)
 
@@ -252,4 +252,4 @@ def test_a_model_chooses_the_trials_after_the_shared_points() -> None:
     assert np.abs(chosen - np.log10(3e-3)).mean() < 1.0, "towards the best, of 5.6 decades"
     asked = config("budget 20 tpe", *names)
     again = rounds.rounds(optimizers.resolve(names), asked, results, higher_is_better=True)
-    assert [run.run_id for _, runs in again for run in runs] == list(results)
+    assert [run.run_id for each in again for run in each.runs] == list(results)

@@ -18,10 +18,11 @@ LEARNING_RATE = "learning_rate"
 
 
 def with_last_figures(runs: pd.DataFrame) -> pd.DataFrame:
-    """``runs`` with the columns ``last_metric``, ``last_loss`` (validation) and ``diverged``.
+    """``runs`` with ``last_metric``, ``last_loss`` (validation), ``diverged`` and ``stopped``.
 
-    One row per run, as in ``runs``. The last figures are those after the last trained epoch; of
-    a diverged run they are NaN, and so are its test figures, whatever was stored of them.
+    One row per run, as in ``runs``. The last figures are those after the last trained epoch, for
+    a run that was ``stopped`` at a rung those of the rung; of a diverged run they are NaN, and so
+    are its test figures, whatever was stored of them.
     """
     frame = runs.copy()
     diverged = frame["status"] == Status.DIVERGED.value
@@ -35,6 +36,7 @@ def with_last_figures(runs: pd.DataFrame) -> pd.DataFrame:
     for name in ("test_metric", "test_loss"):
         frame[name] = frame[name].astype(float).mask(diverged)
     frame["diverged"] = diverged
+    frame["stopped"] = frame["status"] == Status.STOPPED_AT_RUNG.value
     return frame
 
 
@@ -46,8 +48,9 @@ def trials(runs: pd.DataFrame, phase: Phase) -> list[Trial]:
     found = []
     chosen = runs[runs["phase"] == phase]
     for (optimizer, setting), group in chosen.groupby(["optimizer", "hyperparameters"], sort=False):
-        columns = zip(group["diverged"], group["last_metric"], group["last_loss"], strict=True)
-        outcomes = [Outcome(bool(gone), metric, loss) for gone, metric, loss in columns]
+        names = ("diverged", "last_metric", "last_loss", "stopped")
+        columns = zip(*(group[name] for name in names), strict=True)
+        outcomes = [Outcome(bool(gone), *figures, bool(at)) for gone, *figures, at in columns]
         found.append(trial_from(str(optimizer), json.loads(str(setting)), outcomes))
     return found
 

@@ -14,7 +14,7 @@ from fallline.report.formats import learning_rate
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fallline.engine.population import Advanced, Finished
+    from fallline.engine.events import Advanced, Finished, Paused
     from fallline.records import Run
     from fallline.study import PhaseBegan, Planned
 
@@ -56,13 +56,14 @@ class StudyProgress:
     """Finished runs that are on the disk."""
     optimizers: dict[str, OptimizerProgress] = field(default_factory=dict)
     _trained: dict[str, int] = field(default_factory=dict)
-    _promised: int = 0
+    _promised: dict[str, int] = field(default_factory=dict)
+    """The epochs that each run is to have by now, by run id."""
     _training_since: float | None = None
 
     def take(self, event: Any) -> bool:
         """Take an event in; True where it is worth a line at once."""
         from fallline import study
-        from fallline.engine.population import Advanced, Finished
+        from fallline.engine.events import Advanced, Finished, Paused
 
         match event:
             case study.Planned():
@@ -74,6 +75,9 @@ class StudyProgress:
                 self.waiting = f"compiling for {count} optimizer{'s' if count > 1 else ''}"
             case Advanced():
                 self._advanced(event)
+                return False
+            case Paused():
+                self._paused(event)
                 return False
             case Finished():
                 self._finished(event)
@@ -92,9 +96,13 @@ class StudyProgress:
             return
         if self._training_since is None:
             self._training_since = time.monotonic()
-        self._promised += len(event.runs)
+        if event.until:
+            self.phase = f"{event.name} to epoch {event.until}"
         for run in event.runs:
-            self.optimizers[run.optimizer].total += 1
+            own = self.optimizers[run.optimizer]
+            own.total += run.run_id not in self._promised
+            own.ended.discard(run.run_id)
+            self._promised[run.run_id] = event.until or run.epochs
 
     def _advanced(self, event: Advanced) -> None:
         self.waiting = ""
@@ -102,13 +110,18 @@ class StudyProgress:
             self._trained[run.run_id] = epoch
             own = self.optimizers[run.optimizer]
             own.epoch = epoch
-            if epoch >= run.epochs:
+            if epoch >= self._promised.get(run.run_id, run.epochs):
                 own.ended.add(run.run_id)
             self._consider(own, run, figures[3])
 
+    def _paused(self, event: Paused) -> None:
+        run = event.result.run
+        self._trained[run.run_id] = event.result.epochs_trained
+        self.optimizers[run.optimizer].ended.add(run.run_id)
+
     def _finished(self, event: Finished) -> None:
         run = event.result.run
-        self._trained[run.run_id] = run.epochs
+        self._trained[run.run_id] = self._promised.get(run.run_id, run.epochs)
         own = self.optimizers[run.optimizer]
         own.ended.add(run.run_id)
         self.stored += 1
@@ -129,12 +142,12 @@ class StudyProgress:
 
     @property
     def total(self) -> int:
-        return self._promised
+        return len(self._promised)
 
     @property
     def share(self) -> float:
         """Of the promised epochs, 0 to 1."""
-        promised = self._promised * self.epochs
+        promised = sum(self._promised.values())
         return min(1.0, sum(self._trained.values()) / promised) if promised else 0.0
 
     @property

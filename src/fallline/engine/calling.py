@@ -32,10 +32,17 @@ class Place:
     losses: list[np.ndarray] = field(default_factory=list)
     wanted: bool = False
     """Its state is handed out when its call has returned."""
+    until: int = 0
+    """Epochs after which it waits at a rung; 0: never."""
 
     @property
     def epochs(self) -> int:
         return len(self.figures)
+
+    @property
+    def goal(self) -> int:
+        """Epochs after which it leaves its place."""
+        return min(self.until or self.run.epochs, self.run.epochs)
 
 
 class Asked(NamedTuple):
@@ -242,7 +249,7 @@ class Calls:
             fresh[at] = place.steps == 0
             order[at] = rows[place.run.seed, place.steps]
             # Who goes on inside an epoch, from a state, ends it first.
-            parts[at] = 1 if begun else min(place.run.epochs - epoch, program.epochs_per_call)
+            parts[at] = 1 if begun else max(0, min(place.goal - epoch, program.epochs_per_call))
             steps[at] = min(program.steps_per_part, left)
             ends[at] = steps[at] == left
             flight.asked[at] = Asked(int(parts[at]), int(steps[at]))

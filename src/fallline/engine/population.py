@@ -12,7 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ import numpy as np
 from fallline.engine import packing
 from fallline.engine.calling import Calls, Flight, Place
 from fallline.engine.devices import Devices
+from fallline.engine.events import Advanced, Finished, Paused, UnderWay
 from fallline.engine.feeding import Resident, Seeds
 from fallline.engine.health import Health
 from fallline.engine.program import Program
@@ -33,39 +34,6 @@ log = logging.getLogger("fallline")
 
 MOVE_SECONDS = 0.05
 """What moving runs to other places costs: their states go through the host."""
-
-
-@dataclass(frozen=True)
-class Advanced:
-    """Runs that went on by a call; ``epochs`` and ``figures`` have one entry per run."""
-
-    runs: tuple[Run, ...]
-    epochs: tuple[int, ...]
-    """Epochs that are complete."""
-    figures: tuple[tuple[float, ...], ...]
-    """Of each run's latest epoch: training loss and metric, validation loss and metric; NaN as
-    long as its first epoch is not complete."""
-
-
-@dataclass(frozen=True)
-class UnderWay:
-    """The states of the runs that were under way when :meth:`Population.hand_out` was called."""
-
-    states: tuple[RunState, ...]
-    seconds: float
-    """What taking them has cost."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A run that is trained to its end, with its weights where they were asked for."""
-
-    result: RunResult
-    params: Any = None
-    state: Any = None
-    step_losses: np.ndarray = field(default_factory=lambda: np.empty(0))
-    kept_epoch: int = 0
-    """The epoch (from 1) after which the weights were as they are; 0 before the first one."""
 
 
 class Population:
@@ -106,7 +74,8 @@ class Population:
         self._call_seconds = 0.0
         self._returned = 0.0
         self._states = States(self._calls)
-        self._held: dict[str, Held] = {}
+        self._resume: Mapping[str, RunState] = {}
+        self._until = 0
         self._handing = Handing(self._calls, self._states, deque())
 
     @property
@@ -123,6 +92,10 @@ class Population:
         """Compile the call, if that has not been done."""
         self._calls.compile(self.places)
 
+    def state_bytes(self, optimizer: str) -> int:
+        """Bytes of one run's state of ``optimizer``, beside its weights."""
+        return self._states.optimizer_bytes(optimizer)
+
     def memory(self) -> int:
         """Bytes that a call takes on each device, its data included."""
         return self._calls.memory(self.places)
@@ -135,16 +108,22 @@ class Population:
         *,
         keep_weights: bool = False,
         resume: Mapping[str, RunState] | None = None,
-    ) -> Iterator[Advanced | Finished | UnderWay]:
+        until: int = 0,
+    ) -> Iterator[Advanced | Finished | UnderWay | Paused]:
         """Train ``runs``, handing out how far they are and, in turn, the finished ones.
 
-        Runs whose state is in ``resume``, by run id, go on from there, and come first. Where the
-        device runs out of memory the population is halved, and the runs under way begin anew.
+        Runs whose state is in ``resume``, by run id, go on from there, and come first. With
+        ``until`` runs leave after so many epochs, to wait at a rung, unless they have ended. Where
+        the device runs out of memory the population is halved, and the runs under way begin anew.
         Raises :class:`ResourceError` where a single run per device does not fit.
         """
-        found = {run.run_id: self._states.read(run, (resume or {}).get(run.run_id)) for run in runs}
-        self._held = {run_id: held for run_id, held in found.items() if held is not None}
-        waiting = deque(sorted(runs, key=lambda run: run.run_id not in self._held))
+        self._resume, self._until = resume or {}, until
+        waiting: deque[Run] = deque()
+        for run in sorted(runs, key=lambda run: run.run_id not in self._resume):
+            if paused := self._there(run):
+                yield paused
+            else:
+                waiting.append(run)
         flights: deque[Flight] = deque()
         self._handing = Handing(self._calls, self._states, flights)
         while True:
@@ -173,7 +152,7 @@ class Population:
 
     def _train(
         self, waiting: deque[Run], flights: deque[Flight], keep_weights: bool
-    ) -> Iterator[Advanced | Finished | UnderWay]:
+    ) -> Iterator[Advanced | Finished | UnderWay | Paused]:
         """Train until nobody waits; ``flights`` always holds every run that is under way."""
         self.compile()
         while waiting or flights:
@@ -211,12 +190,28 @@ class Population:
             if free is None:
                 break
             run = waiting.popleft()
-            held = self._held.get(run.run_id)
-            flight.places[free] = Place(run) if held is None else held.place(run)
+            held = self._held(run)
+            place = Place(run, until=self._until)
+            flight.places[free] = place if held is None else held.place(run, self._until)
             if held is not None:
                 restored[free] = held.carry
         if restored:
             self._calls.restore(flight, restored)
+
+    def _held(self, run: Run) -> Held | None:
+        """The run as it was, where it goes on from a state."""
+        return self._states.read(run, self._resume.get(run.run_id))
+
+    def _there(self, run: Run) -> Paused | None:
+        """The run, where its state is of the rung at which it should wait, or of later."""
+        state = self._resume.get(run.run_id)
+        if state is None or not 0 < self._until <= state.epochs:
+            return None
+        held = self._held(run)
+        if held is None or held.carry.health.stopped:
+            return None
+        place = held.place(run, self._until)
+        return Paused(self._result(place, held.carry.health, Status.WAITING), state)
 
     def _advance(self, flight: Flight) -> Advanced:
         """Wait for the flight's call and say how far its runs are."""
@@ -243,50 +238,65 @@ class Population:
         metric = self.program.task.metric_of
         return figures[:, 0], metric(figures[:, 1]), figures[:, 2], metric(figures[:, 3])
 
-    def _ended(self, flight: Flight, keep_weights: bool) -> Iterator[Finished]:
-        """The runs of the flight that have ended; their places are free."""
+    def _ended(self, flight: Flight, keep_weights: bool) -> Iterator[Finished | Paused]:
+        """The runs of the flight that have ended, or wait at a rung; their places are free."""
         stopped = np.asarray(flight.carry.health.stopped)
         epoch = self.program.steps_per_epoch
-        over = [
-            at
+        over = {
+            at: place
             for at, place in flight.live.items()
-            if stopped[at] or place.steps >= place.run.epochs * epoch
-        ]
+            if stopped[at] or place.steps >= place.goal * epoch
+        }
         if not over:
             return
+        pausing = [at for at, place in over.items() if self._pauses(place, bool(stopped[at]))]
+        states = {run.run_id: run for run in self._states.of(flight, pausing)}
         health = jax.tree.map(np.asarray, flight.carry.health)
         weights: Any = None
-        if keep_weights:
+        if keep_weights and len(pausing) < len(over):
             weights = jax.tree.map(np.asarray, self._calls.left(flight))
-        places = flight.live
         for at in over:
             flight.places[at] = None
         flight.rows = None
-        for at in over:
-            own = jax.tree.map(lambda leaf, at=at: leaf[at].copy(), weights)
-            yield self._finished(
-                places[at], jax.tree.map(lambda leaf, at=at: leaf[at], health), own
-            )
+        for at, place in over.items():
+            own_health = jax.tree.map(lambda leaf, at=at: leaf[at], health)
+            if at in pausing:
+                result = self._result(place, own_health, Status.WAITING)
+                yield Paused(result, states[place.run.run_id])
+            else:
+                own = jax.tree.map(lambda leaf, at=at: leaf[at].copy(), weights)
+                yield self._finished(place, own_health, own)
+
+    def _pauses(self, place: Place, stopped: bool) -> bool:
+        """Whether a run that leaves its place waits at a rung."""
+        return not stopped and place.goal < place.run.epochs
 
     def _finished(self, place: Place, health: Health, weights: Any) -> Finished:
-        diverged, steps = int(health.diverged_step), int(health.step)
         status = Status.DONE
-        if diverged >= 0:
+        if int(health.diverged_step) >= 0:
             status = Status.DIVERGED
         elif place.epochs < place.run.epochs:
             status = Status.STOPPED_EARLY
-        result = RunResult(
-            place.run,
-            status,
-            Curves(*self._curves(place)),
-            steps=steps,
-            diverged_step=diverged,
-            last_finite_loss=float(health.last_finite_loss),
-        )
+        result = self._result(place, health, status)
         losses = np.concatenate([*place.losses, np.empty(0, self.program.task.dtype)])
         params, state = weights if weights is not None else (None, None)
         waited = int(health.waited) if self.program.keep_best else 0
-        return Finished(result, params, state, losses[:steps], int(health.epoch) - waited)
+        return Finished(result, params, state, losses[: result.steps], int(health.epoch) - waited)
+
+    def _result(self, place: Place, health: Health, status: Status) -> RunResult:
+        """What a run has come to, at its end or at the rung where it waits."""
+        steps, curves = int(health.step), self._curves(place)
+        if status is Status.WAITING:  # a state that goes on may lie beyond the rung
+            steps = place.goal * self.program.steps_per_epoch
+            curves = tuple(curve[: place.goal] for curve in curves)
+        return RunResult(
+            place.run,
+            status,
+            Curves(*curves),
+            steps=steps,
+            diverged_step=int(health.diverged_step),
+            last_finite_loss=float(health.last_finite_loss),
+        )
 
     # -- packing ----------------------------------------------------------------------------
 
@@ -294,7 +304,7 @@ class Population:
         """Calls until the last run of the flights is through, if none of them stops."""
         program = self.program
         left = [
-            place.run.epochs * program.steps_per_epoch - place.steps
+            place.goal * program.steps_per_epoch - place.steps
             for flight in flights
             for place in flight.live.values()
         ]

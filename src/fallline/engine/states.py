@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import metadata
@@ -19,13 +19,13 @@ import numpy as np
 
 from fallline.engine.calling import Calls, Flight, Place
 from fallline.engine.interface import Carry
-from fallline.records import Run, RunState, stable_hash
+from fallline.records import FIGURES, Run, RunState, stable_hash
 
 log = logging.getLogger("fallline")
 
-VERSION = 1
+VERSION = 2
 """Of what a state holds; another one's states are not gone on from."""
-FIGURES, LOSSES, CARRY = "figures", "losses", "carry"
+LOSSES, CARRY = "losses", "carry"
 VERSIONS = ("fallline", "jax", "optax")
 """Packages that decide numbers: with another version of one a run begins anew."""
 
@@ -38,9 +38,10 @@ class Held:
     figures: np.ndarray
     losses: np.ndarray
 
-    def place(self, run: Run) -> Place:
-        """The run's place, as it was."""
-        return Place(run, int(self.carry.health.step), list(self.figures), [self.losses])
+    def place(self, run: Run, until: int = 0) -> Place:
+        """The run's place, as it was; it waits after ``until`` epochs."""
+        steps = int(self.carry.health.step)
+        return Place(run, steps, list(self.figures), [self.losses], until=until)
 
 
 class States:
@@ -49,12 +50,20 @@ class States:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._program = calls.program
+        self._identities: dict[int, str] = {}
 
     def identity(self, run: Run) -> str:
         """Hash of all that decides the run's numbers and its state's form.
 
         Not of initial weights that were given, and not of the layout.
         """
+        at = self._branch(run)
+        if at not in self._identities:
+            self._identities[at] = self._of_branch(run)
+        return stable_hash(self._identities[at], run.run_id)
+
+    def _of_branch(self, run: Run) -> str:
+        """Hash of what the identities of all runs of an optimizer have in common."""
         program, seeds = self._program, self._calls.seeds
         branch = program.branches[self._branch(run)]
         stopping = program.stopping
@@ -64,13 +73,22 @@ class States:
             [metadata.version(name) for name in VERSIONS],
             program.task.fingerprint,
             [seeds.task_name, seeds.study_seed, seeds.shuffle],
-            run.run_id,
             program.batch_size,
             [list(option) for option in branch.options],
             None if stopping is None else asdict(stopping),
             program.record_steps,
             [[name, list(leaf.shape), str(leaf.dtype)] for name, leaf in arrays.items()],
         )
+
+    def of(self, flight: Flight, places: Iterable[int]) -> list[RunState]:
+        """The states of the runs at ``places`` of a flight whose call has returned."""
+        chosen, live = list(places), flight.live
+        if not chosen:
+            return []
+        host = jax.tree.map(np.asarray, flight.carry)
+        rows = {at: jax.tree.map(lambda leaf, at=at: np.array(leaf[at]), host) for at in chosen}
+        states = [self.taken(live[at], rows[at]) for at in chosen]
+        return [state for state in states if state is not None]
 
     def taken(self, place: Place, carry: Carry) -> RunState | None:
         """The state of a run whose row of the carry is ``carry``, arrays of the host.
@@ -112,6 +130,16 @@ class States:
             run.seed,
         )
         return None
+
+    def optimizer_bytes(self, optimizer: str) -> int:
+        """What the optimizer's own state takes, beside the parameters that it trains."""
+        slots: Any = self._program.union.state(
+            self._names.index(optimizer), self._calls.carry_shapes.slots
+        )
+        return sum(
+            int(np.prod(leaf.shape)) * np.dtype(leaf.dtype).itemsize
+            for leaf in jax.tree.leaves(slots)
+        )
 
     def _consistent(self, held: Held) -> bool:
         """Whether the figures are those of the steps."""
@@ -176,7 +204,7 @@ class Handing:
         wanted = {at: place for at, place in flight.live.items() if place.wanted}
         began = time.perf_counter()
         if wanted:
-            self._collected += self._taken(flight, wanted)
+            self._collected += self._states.of(flight, wanted)
             self.seconds += time.perf_counter() - began
         for place in wanted.values():
             place.wanted = False
@@ -200,16 +228,10 @@ class Handing:
             try:
                 if returned(flight, until):
                     self._calls.land(flight)
-                    found += self._taken(flight, flight.live)
+                    found += self._states.of(flight, flight.live)
             except RuntimeError:  # given to a call that did not begin, or that failed
                 continue
         return found
-
-    def _taken(self, flight: Flight, places: Mapping[int, Place]) -> list[RunState]:
-        host = jax.tree.map(np.asarray, flight.carry)
-        rows = {at: jax.tree.map(lambda leaf, at=at: np.array(leaf[at]), host) for at in places}
-        states = [self._states.taken(place, rows[at]) for at, place in places.items()]
-        return [state for state in states if state is not None]
 
 
 def returned(flight: Flight, until: float) -> bool:

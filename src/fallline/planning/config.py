@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fallline.errors import InputError, unknown
+from fallline.planning import halving
 from fallline.planning.protocol import CONFIRMED_SEEDS, DEFAULTS, GRID, Protocol
 from fallline.planning.stopping import EarlyStopping
 
@@ -52,6 +53,13 @@ class StudyConfig:
         for name in ("epochs", "batch_size", "seeds", "final_seeds"):
             checked = whole_number(name, getattr(self, name), least=1)
             object.__setattr__(self, name, checked)
+        factor = self.protocol.halving
+        if self.epochs < factor:
+            raise InputError(
+                f"successive halving compares trials after one in {factor} of their epochs, and "
+                f"there are {self.epochs} in all",
+                hint=f"give --epochs {factor} or more, or leave out 'halving'",
+            )
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         if len(self.search_seeds) > FIRST_FINAL_SEED:
@@ -100,6 +108,12 @@ class StudyConfig:
         """The splits besides test that the data must have: nothing is chosen by a search alone."""
         monitored = self.stopping is not None and self.stopping.monitor.startswith("validation")
         return ("validation",) if monitored or not self.defaults else ()
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs after which weak trials stop, ascending; empty without halving."""
+        protocol = self.protocol
+        return halving.rungs(self.epochs, protocol.trials, protocol.halving)
 
     @property
     def search_seeds(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from fallline.errors import InputError, near_matches, unknown
+from fallline.planning.halving import FACTOR, LEAST_FACTOR
 
 Kind = Literal["grid", "defaults", "budget", "time", "self-tuning"]
 Method = Literal["sobol", "tpe"]
@@ -35,6 +36,7 @@ CONFIRMED_SHARE = 0.1
 """Of an optimizer's trials, rounded up, that are confirmed."""
 FRESH_SEEDS = 10
 """On which the chosen settings are measured, unless another number is asked for."""
+HALVING = "halving"
 _UNITS = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1.0),
     **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
@@ -59,6 +61,8 @@ class Protocol:
     seconds: float = 0.0
     """Of wall time for the search of each optimizer; 0 where time is not limited."""
     method: Method = "sobol"
+    halving: int = 0
+    """Of a budget's trials, one in so many goes on at each rung; 0: all are trained to the end."""
 
     def __post_init__(self) -> None:
         if self.kind not in FORMS:
@@ -75,11 +79,34 @@ class Protocol:
                 f"the time of an optimizer must be more than 0 s, got {self.seconds:g} s",
                 hint="for example --protocol 'time 60s'",
             )
+        if self.halving:
+            self._can_halve()
+
+    def _can_halve(self) -> None:
+        if self.kind != "budget":
+            raise InputError(
+                f"successive halving is of a budget of trials, not of the protocol {self.kind}",
+                hint="for example --protocol 'budget 30 halving'",
+            )
+        if self.method != "sobol":
+            raise InputError(
+                f"successive halving goes with the shared points alone, not with {self.method}",
+                hint=f"give 'budget {self.trials} halving', or 'budget {self.trials} tpe'",
+            )
+        if not LEAST_FACTOR <= self.halving <= self.trials:
+            raise InputError(
+                f"with {self.trials} trials one in {LEAST_FACTOR} to {self.trials} can go on at "
+                f"a rung of successive halving, got one in {self.halving}",
+                hint="for example 'budget 30 halving' (one in 3) or 'budget 30 halving 4'",
+            )
 
     def __str__(self) -> str:
         """As it is written, and read again by :func:`parse`."""
         if self.kind == "budget":
-            return f"budget {self.trials}" + (f" {self.method}" if self.method != "sobol" else "")
+            words = [f"budget {self.trials}", self.method if self.method != "sobol" else ""]
+            words += [HALVING] if self.halving else []
+            words += [f"{self.halving}"] if self.halving not in (0, FACTOR) else []
+            return " ".join(filter(None, words))
         return f"time {self.seconds:g} s" if self.kind == "time" else self.kind
 
     @property
@@ -140,22 +167,27 @@ def _budget(text: str, rest: Sequence[str]) -> Protocol:
             f"the protocol {text!r} does not say how many trials",
             hint="give a whole number: --protocol 'budget 15'",
         )
-    if rest[1:2] == ["halving"]:
+    words, factor = list(rest[1:]), 0
+    if HALVING in words:
+        at = words.index(HALVING)
+        given = re.fullmatch("[1-9][0-9]*", " ".join(words[at + 1 : at + 2]))
+        factor = int(given[0]) if given else FACTOR
+        del words[at : at + (2 if given else 1)]
+    if len(words) > 1:
         raise InputError(
-            "successive halving is not there",
-            hint="'budget 30' tries points of all ranges, 'budget 30 tpe' moves towards good ones",
+            f"a budget takes a number of trials, a method and halving, got {' '.join(rest)!r}",
+            hint="for example 'budget 15', 'budget 30 tpe' or 'budget 30 halving'; methods: "
+            f"{', '.join(METHODS)}",
         )
-    if len(rest) > 2:
-        raise InputError(
-            f"a budget takes a number of trials and a method, got {' '.join(rest)!r}",
-            hint=f"for example 'budget 15' or 'budget 30 tpe'; methods: {', '.join(METHODS)}",
-        )
-    method = rest[1] if len(rest) > 1 else "sobol"
-    # What is no method is refused by the record.
-    return Protocol("budget", trials=int(rest[0]), method=cast("Method", method))
+    method = words[0] if words else "sobol"
+    if method not in METHODS:
+        raise unknown("search method", method, [*METHODS, HALVING])
+    return Protocol("budget", int(rest[0]), method=cast("Method", method), halving=factor)
 
 
 def _time(text: str, rest: Sequence[str]) -> Protocol:
+    if rest[-1:] == [HALVING]:
+        return Protocol("time", seconds=1.0, halving=FACTOR)  # which the record refuses
     found = _TIME.fullmatch(" ".join(rest))
     if not found:
         raise InputError(

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from fallline.optimizers import Optimizer
-from fallline.planning import coordinates, tpe
+from fallline.planning import coordinates, halving, tpe
 from fallline.planning.config import StudyConfig
 from fallline.planning.coordinates import LEARNING_RATE, Point
 from fallline.planning.protocol import CONFIRMED_SHARE, Protocol
 from fallline.planning.selection import Trial, best_share, order, outcome_of, trial_from
-from fallline.records import Run, RunResult
+from fallline.records import Run, RunResult, Status
 from fallline.spaces import Dimension
 
 WIDENING_PART = 5
@@ -33,7 +33,8 @@ machine."""
 class Search:
     """The trials of one optimizer.
 
-    ``results`` holds what is trained, by run id; it grows between calls.
+    ``results`` holds what is trained, by run id; it grows between calls. With successive halving
+    that is also what waits at a rung, with its figures so far.
     """
 
     optimizer: Optimizer
@@ -78,11 +79,38 @@ class Search:
         self.taken = max(self.taken, end)
         return self._runs(new, self.config.search_seeds)
 
+    def pause(self, number: int, after: int) -> tuple[list[Run], list[Run]]:
+        """At the ``number``-th rung, ``after`` so many epochs: who goes on, and who stops there.
+
+        Of the trials that no rung has stopped yet the best go on, by their figures at this one.
+        Whoever has ended by then, or has stopped here before the study was interrupted, is not
+        among those who stop.
+        """
+        ranked = sorted(
+            (
+                trial
+                for trial in self._scored(after)
+                if not self._stopped_at_rung(trial.hyperparameters)
+            ),
+            key=self._order,
+        )
+        count = halving.going_on(len(self.settings), self.config.protocol.halving, number)
+        on, out = (
+            self._runs([trial.hyperparameters for trial in part], self.config.search_seeds)
+            for part in (ranked[:count], ranked[count:])
+        )
+        waiting = [run for run in out if self.results[run.run_id].status is Status.WAITING]
+        return on, waiting
+
     def confirming(self) -> list[Run]:
-        """The best tenth of the trials on the seeds that they lack; none of a single trial."""
-        if len(self.settings) < 2:
+        """The best tenth of the trials on the seeds that they lack; none of a single trial.
+
+        With successive halving it is a tenth of those that no rung has stopped.
+        """
+        trials = [trial for trial in self._scored() if not trial.stopped]
+        if len(trials) < 2:
             return []
-        best = best_share(self._scored(), CONFIRMED_SHARE, higher_is_better=self.higher_is_better)
+        best = best_share(trials, CONFIRMED_SHARE, higher_is_better=self.higher_is_better)
         further = self.config.confirm_seeds[len(self.config.search_seeds) :]
         return self._runs([trial.hyperparameters for trial in best], further)
 
@@ -97,7 +125,7 @@ class Search:
         count = min(most, end // WIDENING_PART - self.widened)
         if not (self.settings and self.space and self.space[0].axis == LEARNING_RATE and count > 0):
             return []
-        best = min(self._scored(), key=self._order)
+        best = min(self._scored(next(iter(self.config.rungs), None)), key=self._order)
         tried = [each["learning_rate"] for each in self.settings]
         side = coordinates.on_border(best.learning_rate, tried)
         if not side:
@@ -126,19 +154,23 @@ class Search:
     def _order(self, trial: Trial) -> tuple[float, ...]:
         return order(trial, higher_is_better=self.higher_is_better)
 
-    def _scored(self) -> list[Trial]:
-        """The trials with their figures on the search's seeds."""
+    def _scored(self, after: int | None = None) -> list[Trial]:
+        """The trials with their figures on the search's seeds: the last, or ``after`` epochs."""
         return [
             trial_from(
                 self.optimizer.name,
                 setting,
-                [
-                    outcome_of(self.results[run.run_id])
-                    for run in self._runs([setting], self.config.search_seeds)
-                ],
+                [outcome_of(result, after) for result in self._searched(setting)],
             )
             for setting in self.settings
         ]
+
+    def _stopped_at_rung(self, setting: Mapping[str, float]) -> bool:
+        return any(each.status is Status.STOPPED_AT_RUNG for each in self._searched(setting))
+
+    def _searched(self, setting: Mapping[str, float]) -> list[RunResult]:
+        """What became of a trial on the search's seeds."""
+        return [self.results[run.run_id] for run in self._runs([setting], self.config.search_seeds)]
 
     def _runs(self, settings: Sequence[Mapping[str, float]], seeds: Sequence[int]) -> list[Run]:
         return [

@@ -25,6 +25,8 @@ class Outcome(NamedTuple):
     diverged: bool
     metric: float
     loss: float
+    stopped: bool = False
+    """Whether it was stopped at a rung, before its end; the figures are those of the rung."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Trial:
     """How many of the seeds diverged."""
     seeds: int
     """How many seeds were run."""
+    stopped: bool = False
+    """Whether a run of it was stopped at a rung: others went on, and it did not."""
 
     @property
     def learning_rate(self) -> float:
@@ -73,17 +77,21 @@ def trial_from(
         mean_loss=_mean([outcome.loss for outcome in finished]),
         diverged=len(outcomes) - len(finished),
         seeds=len(outcomes),
+        stopped=any(outcome.stopped for outcome in outcomes),
     )
 
 
-def order(trial: Trial, *, higher_is_better: bool) -> tuple[float, float, float, float]:
+def order(trial: Trial, *, higher_is_better: bool) -> tuple[float, ...]:
     """Sort key of a trial: the smallest is the best.
 
-    Fewer diverged seeds first, then the better mean metric, the smaller mean loss, and the
-    smaller learning rate. A figure that is not finite counts as the worst.
+    Those that were stopped at a rung come last, but for those that diverged on every seed. Then
+    fewer diverged seeds first, the better mean metric, the smaller mean loss, and the smaller
+    learning rate. A figure that is not finite counts as the worst.
     """
     sign = -1.0 if higher_is_better else 1.0
+    lost = trial.diverged == trial.seeds
     return (
+        2 if lost else int(trial.stopped),
         trial.diverged,
         _comparable(sign * trial.mean_metric),
         _comparable(trial.mean_loss),
@@ -133,13 +141,18 @@ def best_share(trials: Iterable[Trial], share: float, *, higher_is_better: bool)
     return ranked[: max(1, math.ceil(share * len(ranked) - 1e-9))]
 
 
-def outcome_of(result: RunResult) -> Outcome:
-    """The outcome of a run that was just trained."""
+def outcome_of(result: RunResult, after: int | None = None) -> Outcome:
+    """The outcome of a run: at its end, or as it was ``after`` so many epochs.
+
+    What became of it later is not known then: neither that it diverged, nor that it was stopped.
+    """
     curves = result.curves
+    known = after is None or result.epochs_trained <= after
     return Outcome(
-        diverged=result.status is Status.DIVERGED,
-        metric=last_figure(curves.validation_metric, curves.train_metric),
-        loss=last_figure(curves.validation_loss, curves.train_loss),
+        diverged=known and result.status is Status.DIVERGED,
+        metric=last_figure(curves.validation_metric[:after], curves.train_metric[:after]),
+        loss=last_figure(curves.validation_loss[:after], curves.train_loss[:after]),
+        stopped=after is None and result.status is Status.STOPPED_AT_RUNG,
     )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from fallline.analysis.reading import Reading
+from fallline.planning import halving
 from fallline.planning.protocol import Protocol, parse
 from fallline.report.formats import count, duration, learning_rate, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 OVERRUN = 1.1
 """A search that took this much more than its time is worth a sentence."""
@@ -17,7 +22,8 @@ def search(reading: Reading) -> str:
     protocol = parse(reading.document.protocol.rule)
     if protocol.kind == "self-tuning":
         return " ".join(_self_tuning(reading))
-    return " ".join([*_trials(reading, protocol), *_scoring(reading), *_widening(reading)])
+    chosen = _halving(reading, protocol) if protocol.halving else _scoring(reading)
+    return " ".join([*_trials(reading, protocol), *chosen, *_widening(reading, protocol)])
 
 
 def left_out(reading: Reading) -> str:
@@ -115,10 +121,60 @@ def _scoring(reading: Reading) -> Iterator[str]:
     )
 
 
-def _widening(reading: Reading) -> Iterator[str]:
+def _halving(reading: Reading, asked: Protocol) -> Iterator[str]:
+    protocol = reading.document.protocol
+    first, confirmed = len(protocol.search_seeds), len(protocol.confirm_seeds)
+    rungs = halving.rungs(protocol.epochs, asked.trials, asked.halving)
+    part = {2: "half", 3: "third", 4: "quarter"}.get(asked.halving, f"{asked.halving}th part")
     yield (
-        "Where the best lay at the largest or smallest learning rate, up to a fifth of the trials "
-        "went beyond it, out of the same effort."
+        f"Every trial ran on {'one seed' if first == 1 else f'{first} seeds'}, and weak ones were "
+        f"stopped early (successive halving): after {_epochs(rungs)} only the best {part} of an "
+        "optimizer's trials went on, by their validation figures there, those that diverged last."
+    )
+    if stopped := _stopped(reading, rungs):
+        yield stopped
+    best = "Among those that were trained to the end"
+    if confirmed > first:
+        best += f" the best tenth of several ran on {confirmed} seeds in all, and"
+    yield (
+        f"{best} the one with the best mean validation figure after the last epoch was chosen. "
+        "Where a chart shows trials, a stopped one has its figure at the rung. A trial that needs "
+        "long to become good may be stopped wrongly: a budget without halving trains all of them."
+    )
+
+
+def _epochs(rungs: Sequence[int]) -> str:
+    return f"epoch{'s' if len(rungs) > 1 else ''} {listed([str(each) for each in rungs])}"
+
+
+def _stopped(reading: Reading, rungs: Sequence[int]) -> str:
+    """How many trials were stopped at which rung, and what that saved; empty where none was."""
+    seeds = reading.document.protocol.search_seeds
+    searched = reading.runs[reading.runs["phase"] == "search"]
+    searched = searched[searched["seed"].isin(seeds)]
+    out = searched[searched["stopped"]]
+    if out.empty:
+        return ""
+    trials = out.drop_duplicates(["optimizer", "hyperparameters"])
+    at = [f"{count(number)} at epoch {rung}" for rung in rungs if (number := _at(trials, rung))]
+    saved = int((out["epochs"] - out["epochs_trained"]).sum())
+    whole = int(searched["epochs"].sum())
+    every = len(searched.drop_duplicates(["optimizer", "hyperparameters"]))
+    return (
+        f"Of {count(every)} trials {listed(at)} were stopped, which saved {count(saved)} of "
+        f"{count(whole)} epochs ({saved / whole:.0%})."
+    )
+
+
+def _at(trials: pd.DataFrame, rung: int) -> int:
+    return int((trials["epochs_trained"] == rung).sum())
+
+
+def _widening(reading: Reading, protocol: Protocol) -> Iterator[str]:
+    at = " at the first rung" if protocol.halving else ""
+    yield (
+        f"Where the best{at} lay at the largest or smallest learning rate, up to a fifth of the "
+        "trials went beyond it, out of the same effort."
     )
     if beyond := widened(reading):
         yield f"So ranges were widened: {listed(beyond, most=6)}."

@@ -48,6 +48,9 @@ class OptimizerDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     defaults: dict[str, float]
     """Every float hyper-parameter with its default; no ``learning_rate`` where it has none."""
     citation: str = ""
+    bibtex: str = ""
+    """The entries of its publication and of those of the wrappers around it; empty where there is
+    none, and in studies of a version that did not keep it."""
     code: dict[str, Snippet] = {}
     """Code to paste, by framework: ``"torch"``, ``"keras"``, ``"optax"`` where they have it, and
     ``"fallline"``."""
@@ -115,3 +118,5 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Runs that an earlier, interrupted process had trained: their time is not in these figures."""
     peak_memory: int = 0
     """The most bytes that the devices, or the process on a CPU, held at once; 0 if not known."""
+    state_bytes: dict[str, int] = msgspec.field(default_factory=dict)
+    """What each optimizer keeps of one run beside its weights, in bytes."""

@@ -1,7 +1,8 @@
 """The states of the runs under way, beside the finished ones: one file, the latest alone.
 
 The file is written under a temporary name, flushed to the disk and renamed over the one before.
-It can always be lost: whatever is wrong with it, the runs in it begin anew.
+Runs that wait at a rung are in files of their own, each written once. All of them can always be
+lost: whatever is wrong with one, the runs in it begin anew.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +23,31 @@ from fallline.store import weights
 log = logging.getLogger("fallline")
 
 STATES_FILE = "states.safetensors"
+WAITING_FOLDER = "waiting"
+_SUFFIX = ".safetensors"
 FORMAT = "fallline states 1"
 
 
 def save(folder: Path, states: Iterable[RunState]) -> None:
     """Write ``states`` in place of those that were there; raises ``OSError`` where it cannot."""
-    states = list(states)
+    _write(folder / STATES_FILE, list(states))
+
+
+def append(folder: Path, states: Sequence[RunState]) -> Path:
+    """Write the states of runs that wait, in a further file; raises ``OSError`` where it cannot."""
+    own = folder / WAITING_FOLDER
+    own.mkdir(exist_ok=True)
+    path = own / f"{max((int(each.stem) for each in waiting(folder)), default=0) + 1:06d}{_SUFFIX}"
+    _write(path, states)
+    return path
+
+
+def waiting(folder: Path) -> list[Path]:
+    """The files of runs that wait, in the order in which they were written."""
+    return sorted((folder / WAITING_FOLDER).glob(f"[0-9]*{_SUFFIX}"))
+
+
+def _write(path: Path, states: Sequence[RunState]) -> None:
     arrays = {
         f"{state.run_id}/{name}": np.asarray(array, order="C")
         for state in states
@@ -34,12 +55,16 @@ def save(folder: Path, states: Iterable[RunState]) -> None:
     }
     runs = json.dumps({state.run_id: state.identity for state in states})
     about = {"format": FORMAT, "runs": runs, "checksum": checksum(runs, arrays)}
-    weights.save(folder / STATES_FILE, arrays, about)
+    weights.save(path, arrays, about)
 
 
 def load(folder: Path) -> dict[str, RunState]:
-    """The states by run id; none, with a warning, where the file is damaged or not ours."""
-    path = folder / STATES_FILE
+    """The states under way by run id; none, with a warning, where the file cannot be used."""
+    return load_file(folder / STATES_FILE)
+
+
+def load_file(path: Path) -> dict[str, RunState]:
+    """The states of one file by run id; none, with a warning, where it is damaged or not ours."""
     if not path.is_file():
         return {}
     try:
@@ -60,6 +85,11 @@ def remove(folder: Path) -> None:
     path = folder / STATES_FILE
     for each in (path, path.with_suffix(path.suffix + ".tmp")):
         each.unlink(missing_ok=True)
+
+
+def remove_waiting(folder: Path) -> None:
+    """Take the files of runs that wait away, with their folder."""
+    shutil.rmtree(folder / WAITING_FOLDER, ignore_errors=True)
 
 
 def _identities(about: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
