@@ -37,7 +37,7 @@ def _budget(leaders: Sequence[Leader], chosen: str) -> str:
         return ""
     last = leaders[-1].last
     if len(leaders) == 1:
-        alone = f"{leaders[0].optimizer} is ahead on average, with any number up to {last}"
+        alone = f"{leaders[0].optimizer} is ahead on average, with 1 to {last} trials"
         if leaders[0].optimizer == chosen:
             return f"{alone}."
         return f"{alone}. On the fresh seeds: {chosen}."
@@ -104,5 +104,6 @@ def _batch(reading: Reading) -> str:
         other = max(1, protocol.batch_size // 2)
     return (
         f"Not known: this holds for batches of {count(protocol.batch_size)} and "
-        f"{count(protocol.epochs)} epochs. The same command with --batch-size {other} asks anew."
+        f"{count(protocol.epochs)} epochs. The same command with --batch-size {other} finds out, "
+        "as a study of its own."
     )

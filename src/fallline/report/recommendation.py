@@ -82,6 +82,8 @@ def lines(reading: Reading) -> list[str]:
     advice = recommend(reading)
     found = [verdict.verdict(reading)]
     found += [f"  note: {warning}" for warning in verdict.warnings(reading)]
+    if advice.certainty is Certainty.NOTHING:
+        return [*found, "", *_hanging("what to do", " ".join(words.sureness(advice, reading)))]
     if advice.chosen is None or advice.certainty is Certainty.UNFINISHED:
         return found
     parts = [

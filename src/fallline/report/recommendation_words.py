@@ -75,9 +75,8 @@ def _nothing(advice: Recommendation, reading: Reading) -> list[str]:
     if advice.certainty is Certainty.UNFINISHED or not len(reading.runs):
         return ["There is no run yet to judge by. The same command goes on with the study."]
     return [
-        "Nothing can be recommended: every optimizer diverged on every fresh seed. Try smaller "
-        "learning rates (--learning-rates 1e-5,1e-4,1e-3), and look whether inputs and targets "
-        "are scaled."
+        "Nothing can be recommended: all trainings on fresh seeds diverged. Try smaller learning "
+        "rates (--learning-rates 1e-6,1e-5,1e-4), and look whether inputs and targets are scaled."
     ]
 
 
@@ -91,7 +90,8 @@ def _clear(advice: Recommendation, chosen: Setting, form: MetricFormat) -> list[
         )
     elif worse:
         closest = min(worse, key=lambda each: abs(each.difference))
-        all_of = f"{len(worse)} others" if gone else f"all {len(worse)} others"
+        all_of = f"all {len(worse)} others" if len(worse) > 2 else "both others"
+        all_of = f"{len(worse)} others" if gone else all_of
         found.append(f"Sure: {name} is better than {all_of} by more than chance explains.")
         found.append(
             f"The closest is {closest.optimizer}, behind by {_by(closest, chosen, form)}. "
@@ -151,9 +151,11 @@ def _alone(advice: Recommendation, chosen: Setting, form: MetricFormat) -> list[
 
 
 def _unknown(advice: Recommendation, chosen: Setting, form: MetricFormat) -> list[str]:
+    if chosen.test.seeds > 1:
+        return ["It cannot be told: fewer than two fresh seeds went well for both of a pair."]
     return [
-        "It cannot be told: with fewer than two fresh seeds to compare by, any difference may be "
-        "chance. --final-seeds 5 tells more."
+        "It cannot be told: each was trained on one fresh seed, and a single training may be "
+        "lucky. --final-seeds 5 tells more."
     ]
 
 
