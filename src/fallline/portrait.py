@@ -14,6 +14,7 @@ from fallline.data.streamed import Shards
 from fallline.errors import StudyError
 from fallline.network import Network
 from fallline.report import training_page, training_static
+from fallline.report.formats import picture_format
 from fallline.report.training_portrait import (
     EXAMPLES,
     Block,
@@ -42,7 +43,7 @@ def report_training(
     """
     target = Path(path)
     if pictures is not None:
-        training_static.require_format(pictures)
+        picture_format(pictures)
     taken = portrait(training)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

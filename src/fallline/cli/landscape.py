@@ -129,13 +129,14 @@ def _listing() -> str:
 
 
 def _form(out: str | None) -> str:
-    from fallline.report.landscape_still import FORMATS
+    from fallline.report.formats import PICTURE_FORMATS
 
     if out is None:
         return PAGE
     form = Path(out).suffix.lstrip(".").lower()
-    if form not in (PAGE, *FORMATS):
-        raise unknown("format of a picture", Path(out).suffix or out, [PAGE, *FORMATS])
+    choices = [PAGE, *PICTURE_FORMATS]
+    if form not in choices:
+        raise unknown("format of a picture", Path(out).suffix or out, choices)
     return form
 
 

@@ -118,9 +118,9 @@ def train(
     same command has the same folder.
     """
     if pictures is not None:
-        from fallline.report.training_static import require_format
+        from fallline.report.formats import picture_format
 
-        require_format(pictures)
+        picture_format(pictures)
     if folds is not None:
         several.only_for_one(initial_weights=initial_weights, out=out, pictures=pictures)
     settings = numbers(set_ or [])

@@ -11,11 +11,11 @@ from fallline.landscapes.paths import Walk
 from fallline.report import landscape_words as words
 from fallline.report.landscape_figure import Axis, Picture, style
 from fallline.report.landscape_page import map_frame, shade_colour
+from fallline.report.pictures import save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg", "pdf")
 DPI = 150
 _MARKERS = {"circle": "o", "square": "s", "triangle": "^", "diamond": "D"}
 _SOFT = "#59616b"
@@ -25,20 +25,17 @@ _FONT: dict[Any, Any] = {
     "xtick.color": _SOFT,
     "ytick.color": _SOFT,
     "axes.labelcolor": "#1b1f24",
-    "svg.hashsalt": "fallline",  # the same picture is the same file
-    "pdf.fonttype": 42,
 }
 
 
 def render(walk: Walk, form: str) -> bytes:
-    """The picture in one of :data:`FORMATS`."""
+    """The picture in one of :data:`fallline.report.formats.PICTURE_FORMATS`."""
     import matplotlib
 
     with matplotlib.rc_context(_FONT):
         figure = draw(walk)
         held = io.BytesIO()
-        dated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-        figure.savefig(held, format=form, dpi=DPI, metadata=dated.get(form))
+        save(figure, held, form, dpi=DPI)
     return held.getvalue()
 
 

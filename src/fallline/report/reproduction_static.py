@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +10,15 @@ import numpy as np
 
 from fallline.analysis.published import Findings
 from fallline.report.formats import picture_format
+from fallline.report.pictures import COLOURS, lay_out, save
 from fallline.report.reproduction_figures import panels
 from fallline.report.reproduction_panels import Chart, Panel
-from fallline.report.reproduction_scales import Scale
 from fallline.report.reproduction_tables import MODES, stage_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8a8f98")
-"""Okabe and Ito (2008), told apart by those who are colour-blind too."""
 MOST_CHARTS = 4
 """Of a panel, side by side."""
 ROLES = {
@@ -38,8 +36,6 @@ TITLES = {
     "curves": "Epoch by epoch",
 }
 _DPI = 110
-_APART = {"x": 0.13, "y": 0.06}
-"""Of an axis, between two labels."""
 _ROW, _HEAD, _WIDTH = 0.27, 0.95, 4.3
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -49,7 +45,6 @@ _STYLE: dict[Any, Any] = {
     "axes.titlesize": 10,
     "text.parse_math": False,
     "svg.fonttype": "none",
-    "svg.hashsalt": "fallline",
 }
 
 
@@ -67,15 +62,12 @@ def write(
 
     folder.mkdir(parents=True, exist_ok=True)
     written = {}
-    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(file_format)
     with matplotlib.rc_context(_STYLE):
         for panel in panels(findings):
             if panel.kind not in kinds:
                 continue
             path = folder / f"{prefix}{panel.key}.{file_format}"
-            drawn = draw(findings, panel)
-            # Without a date, equal studies have equal files.
-            drawn.savefig(path, dpi=_DPI, bbox_inches="tight", metadata=metadata)
+            save(draw(findings, panel), path, file_format, dpi=_DPI, tight=True)
             written[panel.kind, panel.stage] = path
     return written
 
@@ -136,7 +128,7 @@ def _dots(axis: Axes, chart: Chart, *, named: bool) -> None:
             label=label,
             zorder=3,
         )
-    _scaled(axis, chart.scale, "x")
+    lay_out(axis, chart.scale, "x")
     axis.set_ylim(len(chart.labels) - 0.4, -0.6)
     axis.set_yticks(rows, chart.labels if named else [""] * len(rows))
     axis.tick_params(axis="y", length=0)
@@ -176,33 +168,5 @@ def _lines(axis: Axes, chart: Chart, panel: Panel) -> None:
     else:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel(chart.x_title)
-    _scaled(axis, chart.scale, "y")
+    lay_out(axis, chart.scale, "y")
     axis.grid(axis="y", color="#eceff1", lw=0.8)
-
-
-def _scaled(axis: Axes, scale: Scale, which: str) -> None:
-    """Lay an axis out as the page does, its labels apart from each other."""
-    place: Callable[[Any], Any] = np.asarray
-    if scale.kind == "share":
-        place = _from_share
-        getattr(axis, f"set_{which}scale")("function", functions=(_from_share, _to_share))
-    elif scale.kind == "log":
-        place = np.log10
-        getattr(axis, f"set_{which}scale")("log")
-    getattr(axis, f"set_{which}lim")(scale.low, scale.high)
-    least = _APART[which] * float(place(scale.high) - place(scale.low))
-    ticks: dict[float, str] = {}
-    for tick, text in zip(reversed(scale.ticks), reversed(scale.texts()), strict=True):
-        if all(abs(float(place(tick) - place(other))) >= least for other in ticks):
-            ticks[tick] = text
-    getattr(axis, f"set_{which}ticks")(list(ticks), list(ticks.values()))
-    getattr(axis, f"set_{which}ticks")([], minor=True)
-
-
-def _from_share(share: Any) -> Any:
-    """A share's place: how near it is to 1, logarithmic."""
-    return -np.log(np.maximum(1.0 - np.asarray(share, float), 1e-9))
-
-
-def _to_share(place: Any) -> Any:
-    return 1.0 - np.exp(-np.asarray(place, float))

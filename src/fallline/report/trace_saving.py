@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fallline.errors import InputError, near_matches
+from fallline.report import pictures
+from fallline.report.formats import PICTURE_FORMATS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMATS = ("svg", "png", "pdf")
 DOTS_PER_INCH = 200
 
-# Okabe and Ito's colours, told apart by colour-blind readers too.
-FORWARD = "#0072B2"
-BACKWARD = "#D55E00"
+FORWARD, BACKWARD = pictures.COLOURS[:2]
 UPDATED = "#00785A"
-SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+SERIES = pictures.COLOURS[:6]
 INK = "#222222"
 FAINT = "#8a8a8a"
 
@@ -29,13 +28,13 @@ def check_path(path: str | Path) -> Path:
     """
     path = Path(path)
     kind = path.suffix.removeprefix(".").lower()
-    if kind not in FORMATS:
-        near = near_matches(kind, FORMATS)
+    if kind not in PICTURE_FORMATS:
+        near = near_matches(kind, PICTURE_FORMATS)
         asked = f"did you mean .{near[0]}? " if near else ""
         raise InputError(
             f"a picture cannot be written as {path.name!r}: "
             + (f"unknown format {kind!r}" if kind else "its name has no ending"),
-            hint=f"{asked}there are {', '.join(f'.{each}' for each in FORMATS)}",
+            hint=f"{asked}there are {', '.join(f'.{each}' for each in PICTURE_FORMATS)}",
         )
     if not path.parent.is_dir():
         raise InputError(
@@ -49,14 +48,10 @@ def check_path(path: str | Path) -> Path:
 
 def save(figure: Figure, path: str | Path) -> Path:
     """Write a figure in the format of the path's ending; InputError where that fails."""
-    import matplotlib
-
     path = check_path(path)
     kind = path.suffix.removeprefix(".").lower()
-    undated: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
     try:
-        with matplotlib.rc_context({"svg.hashsalt": "fallline"}):
-            figure.savefig(path, format=kind, dpi=DOTS_PER_INCH, metadata=undated[kind])
+        pictures.save(figure, path, kind, dpi=DOTS_PER_INCH)
     except OSError as error:
         raise InputError(
             f"the picture {str(path)!r} cannot be written: {error.strerror or error}",

@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fallline.errors import unknown
 from fallline.report import training_classes as classes
 from fallline.report import training_figures as figures
 from fallline.report import training_interactive
 from fallline.report import training_network as drawn
+from fallline.report.formats import picture_format
+from fallline.report.pictures import COLOURS, save
 from fallline.report.training_portrait import Portrait
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg", "pdf")
-_BLUE, _ORANGE, _GREEN, _GREY, _RED = "#0072B2", "#D55E00", "#009E73", "#6b7178", "#b3261e"
+_BLUE, _ORANGE, _GREEN = COLOURS[:3]
+_GREY, _RED = "#6b7178", "#b3261e"
 _COLOURS = {"training": _BLUE, "validation": _ORANGE}
 _LINES = {"training": "-", "validation": "--"}
 _DPI = 110
@@ -34,19 +35,12 @@ _STYLE: dict[Any, Any] = {
     "axes.titleweight": "bold",
     "text.parse_math": False,
     "svg.fonttype": "none",
-    "svg.hashsalt": "fallline",
 }
-
-
-def require_format(name: str) -> None:
-    """Raise InputError unless ``name`` is one of `FORMATS`."""
-    if name not in FORMATS:
-        raise unknown("format of pictures", name, FORMATS)
 
 
 def write(portrait: Portrait, folder: Path, file_format: str) -> tuple[Path, ...]:
     """Write every picture that there is of ``portrait`` into ``folder``; returns the files."""
-    require_format(file_format)
+    picture_format(file_format)
     import matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,9 +51,7 @@ def write(portrait: Portrait, folder: Path, file_format: str) -> tuple[Path, ...
             if figure is None:
                 continue
             path = folder / f"{name}.{file_format}"
-            # Without a date, equal trainings have equal files.
-            metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(file_format)
-            figure.savefig(path, dpi=_DPI, bbox_inches="tight", metadata=metadata)
+            save(figure, path, file_format, dpi=_DPI, tight=True)
             written.append(path)
     return tuple(written)
 
