@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
 
 from fallline.engine.devices import machine
-from fallline.optimizers import Optimizer, pasting
+from fallline.optimizers import Optimizer, catalogue, pasting
+from fallline.optimizers.own import UNPUBLISHED
+from fallline.optimizers.wrapping import JOINED_BY
 from fallline.planning import coordinates, plan, rounds
 from fallline.planning.config import StudyConfig
 from fallline.store.document import (
@@ -19,6 +22,9 @@ from fallline.store.document import (
     TaskDescription,
 )
 from fallline.task import Task
+
+_SETTINGS = re.compile(r"\([^()]*\)")
+"""In a name like ``adam(learning_rate=0.01)+cosine``."""
 
 
 def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> StudyDocument:
@@ -51,6 +57,7 @@ def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> St
                 full_batch=each.full_batch,
                 defaults=each.defaults,
                 citation=each.citation.text,
+                bibtex=bibtex(each),
                 code=pasting.every_snippet(each),
             )
             for each in chosen
@@ -60,6 +67,14 @@ def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> St
         },
         machine=machine(),
     )
+
+
+def bibtex(optimizer: Optimizer) -> str:
+    """The entries of ``optimizer`` and of the wrappers around it, each once, if published."""
+    around = {each.name: each.citation for each in catalogue.wrappers()}
+    names = _SETTINGS.sub("", optimizer.name).split(JOINED_BY)[1:]
+    cited = [optimizer.citation, *(around[name] for name in names if name in around)]
+    return "\n\n".join(each.bibtex for each in dict.fromkeys(cited) if each != UNPUBLISHED)
 
 
 def _protocol(chosen: Sequence[Optimizer], config: StudyConfig) -> Protocol:
