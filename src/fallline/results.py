@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPORT_NAME = "report.html"
+EXPORT_FOLDER = "export"
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,25 @@ class Study:
                 hint="give report() a path in a folder that can be written to",
             ) from error
         return target
+
+    def export(
+        self,
+        path: Path | str | None = None,
+        *,
+        formats: str | Iterable[str] | None = None,
+        width: str = "single",
+    ) -> tuple[Path, ...]:
+        """Write figures, tables and references for a paper; returns the files.
+
+        ``path`` is their folder (``export`` in the study's). ``formats``: of ``png``, ``svg``,
+        ``pdf`` (figures), ``csv``, ``md``, ``tex`` (tables and the figures' data) and ``bib``, all
+        by default. ``width`` of the figures: ``"single"`` (a column, 3.4 in) or ``"double"``
+        (7 in). Raises InputError for another format or width, StudyError where it cannot write.
+        """
+        from fallline.report import export
+
+        target = self.path / EXPORT_FOLDER if path is None else Path(path)
+        return export.write(self.reading, target, formats=formats, width=width)
 
     def to_json(self) -> str:
         """Verdict, warnings and table as JSON; null for what there is not."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fallline import __version__
-from fallline.cli import catalogue, compare, doctor, landscape, series, trace, train
+from fallline.cli import catalogue, compare, doctor, export, landscape, series, trace, train
 from fallline.errors import FalllineError
 
 INTERRUPTED = 130
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("compare")(compare.compare)
 app.command("show")(compare.show_study)
+app.command("export")(export.export)
 app.command("run")(series.run)
 app.command("reproduce")(series.reproduce)
 app.command("train")(train.train)
