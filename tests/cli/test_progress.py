@@ -12,8 +12,10 @@ from rich.console import Console
 
 from fallline import optimizers
 from fallline.cli import progress
+from fallline.cli.series import SeriesListener
 from fallline.engine.population import Advanced, Finished
 from fallline.records import Run
+from fallline.series import MemberBegan, MemberEnded, MemberTold
 from fallline.study import Compiling, PhaseBegan, Planned
 
 
@@ -38,9 +40,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 @pytest.fixture
 def state(clock) -> progress.StudyProgress:
     begun = progress.StudyProgress()
-    task = SimpleNamespace(metric="accuracy", higher_is_better=True, epochs=10)
-    chosen = (optimizers.get("sgd"), optimizers.get("adam"))
-    begun.take(Planned(task, chosen, Path("study"), stored=3))  # type: ignore[arg-type]
+    begun.take(_planned("study", stored=3))
     begun.take(PhaseBegan("search", RUNS))
     return begun
 
@@ -114,3 +114,55 @@ def test_the_live_picture_names_every_optimizer(state) -> None:
     assert "4/10" in drawn
     assert "75.0 %" in drawn
     assert "0/5" in drawn
+
+
+def _planned(folder: str, stored: int = 0) -> Planned:
+    task = SimpleNamespace(metric="accuracy", higher_is_better=True, epochs=10)
+    chosen = (optimizers.get("sgd"), optimizers.get("adam"))
+    return Planned(task, chosen, Path(folder), stored)  # type: ignore[arg-type]
+
+
+def _series(watch: progress.Watch) -> SeriesListener:
+    """A listener after two studies of four began to train, and one run of the second ended."""
+    listener = SeriesListener(watch)
+    listener(MemberBegan(4, 4, "width 75 again", False, 0.0, same_as=1))
+    for number, folder in ((1, "a"), (2, "b")):
+        listener(MemberBegan(number, 4, f"width {75 * number}", False, 0.0))
+        listener(MemberTold(number, _planned(folder)))
+        listener(MemberTold(number, PhaseBegan("final", RUNS[:2])))
+    listener(MemberTold(2, _finished(RUNS[0])))
+    return listener
+
+
+def test_lines_of_studies_side_by_side_say_whose_they_are(
+    capsys: pytest.CaptureFixture[str], clock
+) -> None:
+    listener = _series(watch := progress.PlainWatch())
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "[4/4] width 75 again: the same as [1/4]"
+    assert "[1/4] width 75" in said
+    assert any(line.startswith("[2/4]") and line.endswith("final: 0/2 runs") for line in said)
+    listener(MemberEnded(2))
+    assert list(watch.studies) == ["1/4", "2/4"]
+    listener(MemberBegan(3, 4, "width 225", False, 0.5))
+    assert list(watch.studies) == ["1/4", "3/4"]
+
+
+def test_an_interruption_names_the_folders_of_all() -> None:
+    watch = progress.SilentWatch()
+    _series(watch)
+    said = progress.interruption(list(watch.studies.values()))
+    assert said.startswith("stopped: 1 finished run is stored in a and b; the same command")
+
+
+def test_the_live_picture_holds_all_studies_under_way() -> None:
+    screen = io.StringIO()
+    watch = progress.LiveWatch(Console(file=screen, force_terminal=True, width=100))
+    _series(watch)
+    watch.close()
+    console = Console(file=io.StringIO(), width=100)
+    console.print(watch._draw())
+    drawn = console.file.getvalue()  # type: ignore[attr-defined]
+    first, second = drawn.index("[1/4]"), drawn.index("[2/4]")
+    assert "0/2" in drawn[first:second]
+    assert "1/2" in drawn[second:]
