@@ -232,9 +232,10 @@ class _Table:
 def normalised(figures: np.ndarray, *, higher_is_better: bool) -> np.ndarray:
     """Figures of one task, ``(seeds, optimizers)``, on a scale that all tasks share.
 
-    0 is the mean of the worst optimizer of which a run did not diverge, 1 that of the best one;
-    single runs may lie outside. A diverged run (not finite) counts as the worst run of the task,
-    and as 0 at most. Where the means are all equal nobody is behind, and what is finite counts 1.
+    0 is the mean of the worst and 1 that of the best optimizer of which no run diverged (where all
+    have one that did: of the runs that did not). Runs may lie outside. A diverged one (not finite)
+    counts as the worst run of the task, and as 0 at most. Where the two means are equal nobody is
+    behind, and what is finite counts 1.
 
     Scores are relative to those that take part: another optimizer at either end moves all of them.
     Source: Agarwal et al. (2021), Deep reinforcement learning at the edge of the statistical
@@ -242,13 +243,10 @@ def normalised(figures: np.ndarray, *, higher_is_better: bool) -> np.ndarray:
     """
     values = np.asarray(figures, np.float64) * (1.0 if higher_is_better else -1.0)
     finite = np.isfinite(values)
-    if not finite.any():
+    whole = finite.all(axis=0) if finite.all(axis=0).any() else finite.any(axis=0)
+    if not whole.any():
         return np.zeros(values.shape)
-    means = [
-        float(column[known].mean())
-        for column, known in zip(values.T, finite.T, strict=True)
-        if known.any()
-    ]
+    means = [float(values[finite[:, at], at].mean()) for at in np.flatnonzero(whole)]
     low, high = min(means), max(means)
     scores = (values - low) / (high - low) if high > low else np.ones(values.shape)
     return counted_as_worst(np.where(finite, scores, math.nan), higher_is_better=True, worst=0.0)

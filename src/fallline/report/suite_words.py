@@ -264,9 +264,9 @@ def _about_friedman(reading: SuiteReading) -> str:
 
 def _about_scores() -> str:
     return (
-        "A run's normalised score is 0 at the mean of the task's worst optimizer that did not "
-        "diverge, and 1 at that of its best; a diverged run counts as the worst. The figure is the "
-        "interquartile mean over all fresh runs of all tasks: the middle half. Its 95 % interval "
+        "A run's normalised score is 0 at the mean of the task's worst optimizer of which no run "
+        "diverged, and 1 at that of its best; a diverged run counts as the worst. The figure is "
+        "the interquartile mean over all fresh runs of all tasks: the middle half. Its interval "
         "is from runs drawn again within each task (stratified bootstrap, Agarwal et al. 2021): "
         "it speaks of other seeds, not of other tasks. With another optimizer at either end, all "
         "scores change."
