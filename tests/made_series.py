@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 
 import numpy as np
@@ -120,4 +121,18 @@ def findings_of(tree, runs, *, complete=True, chosen=None, machine=None):
         published=published.beside_published(runs, file),
         claims=published.judged(runs, file),
         tuning=published.tuned_beside_untuned(runs),
+    )
+
+
+def evil(name):
+    """Findings whose every word that a user chooses begins with ``name``."""
+    quoted = json.dumps(name)[1:-1]
+    text = json.dumps(TREE)
+    for word in ("slow", "What it is.", "What it hides.", "The text", "A. Writer", "fast is"):
+        text = text.replace(word, quoted + word)
+    for word in ("A made-up series", '"Batches"', '"batch"', '"batches"', "It is not"):
+        text = text.replace(word, f'"{quoted}{word[1:]}' if word[0] == '"' else quoted + word)
+    tree = json.loads(text)
+    return findings_of(
+        tree, runs_of(tree), chosen={f"{name}batches": {name: name}}, machine={name: name}
     )

@@ -16,7 +16,7 @@ from fallline.report import reproduction_page as page
 from fallline.report import reproduction_words as words
 from fallline.report.reproduction_lines import BRIGHT, MOST_POINTS, ordered_axis
 from fallline.report.reproduction_scales import scale
-from made_series import TREE, findings_of, runs_of
+from made_series import TREE, evil, findings_of, runs_of
 
 EVIL = "<script>alert(1)</script>"
 
@@ -137,15 +137,7 @@ def test_published_figures_that_were_not_measured_are_not_counted():
 
 
 def test_names_are_escaped_everywhere(outline):
-    text = json.dumps(TREE)
-    for name in ("slow", "What it is.", "What it hides.", "The text", "A. Writer", "fast is"):
-        text = text.replace(name, f"{EVIL}{name}")
-    for name in ("A made-up series", '"Batches"', '"batch"', '"batches"', "It is not"):
-        text = text.replace(name, f'"{EVIL}{name[1:]}' if name[0] == '"' else EVIL + name)
-    tree = json.loads(text)
-    found = findings_of(
-        tree, runs_of(tree), chosen={f"{EVIL}batches": {EVIL: EVIL}}, machine={EVIL: EVIL}
-    )
+    found = evil(EVIL)
     written = page.render(found)
     assert EVIL not in written
     told = Outline(written)
