@@ -69,7 +69,10 @@ def command_section(name: str, command: Any, function: Any) -> str:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
     usage = " ".join(
-        each.name.upper() if each.required else f"[{each.name.upper()}]" for each in arguments
+        f"{each.name.upper()}{'...' if each.nargs < 0 else ''}"
+        if each.required
+        else f"[{each.name.upper()}]"
+        for each in arguments
     )
     words = "\n\n".join(" ".join(part.split()) for part in command.help.split("\n\n"))
     parts = [
