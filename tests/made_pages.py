@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import msgspec
@@ -10,11 +10,12 @@ import numpy as np
 
 import made_series
 import made_study
+import made_suite
 import portraits
 from fallline.analysis.reading import Reading, read
 from fallline.landscapes import Path, Walk, landscape
 from fallline.records import Status
-from fallline.report import landscape_page, page, reproduction_page, training_page
+from fallline.report import landscape_page, page, reproduction_page, suite_page, training_page
 from fallline.store.document import OptimizerDescription
 
 SCRIPT = "<script>alert(1)</script>"
@@ -37,6 +38,11 @@ def series() -> str:
     return reproduction_page.render(
         made_series.findings_of(tree, runs, chosen={"batches": {"batch": "8"}})
     )
+
+
+def suite_of(tasks: Mapping[str, made_suite.Made]) -> str:
+    links = {name: f"{at}/report.html" for at, name in enumerate(tasks)}
+    return suite_page.render(made_suite.reading(tasks), links)
 
 
 def training_of_images() -> str:
@@ -73,6 +79,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "study": study,
     "stopped study": stopped_study,
     "series": series,
+    "suite": lambda: suite_of(made_suite.THREE),
     "training of images": training_of_images,
     "training on a table": training_on_a_table,
     "landscape": lambda: landscape_of("gd", "momentum"),
@@ -108,6 +115,7 @@ def evil_reading() -> Reading:
 EVIL_PAGES: dict[str, Callable[[], str]] = {
     "study": lambda: page.render(evil_reading()),
     "series": lambda: reproduction_page.render(made_series.evil(IMAGE)),
+    "suite": lambda: suite_of(dict(zip((SCRIPT, IMAGE), made_suite.THREE.values(), strict=False))),
     "training": lambda: training_page.render(replace(portraits.evil(), task=IMAGE, title=IMAGE)),
     "landscape": lambda: landscape_of(SCRIPT, IMAGE),
 }

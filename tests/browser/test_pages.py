@@ -19,6 +19,7 @@ CHARTS = {
     "study": 5,
     "stopped study": 1,
     "series": 8,
+    "suite": 1,
     "training of images": 4,
     "training on a table": 6,
     "landscape": 2,
