@@ -148,6 +148,20 @@ def test_curves_and_sensitivity(study):
     assert len(study.sensitivity()) == 6
 
 
+def test_measures_pairs_and_tunability(study):
+    measures = study.measures().set_index("optimizer")
+    assert measures.loc["adam", "test_median"] == pytest.approx(0.61)
+    assert measures.loc["sgd", "diverged_share"] == pytest.approx(2 / 9)
+    pair = study.pairwise().set_index(["optimizer", "other"]).loc[("adam", "sgd")]
+    assert (pair["difference"], pair["improvement"]) == (pytest.approx(-0.2), 1.0)
+    assert pair["relation"] == "better"
+    effort = study.tunability().set_index(["optimizer", "trials"])
+    # The trials' errors are 0.705, 0.605 and 0.805, of two runs of 188 steps each.
+    assert effort.loc[("adam", 1), "expected"] == pytest.approx(0.705)
+    assert effort.loc[("adam", 3), "expected"] == pytest.approx(0.605)
+    assert effort.loc[("adam", 1), "seconds"] == pytest.approx(2 * 188 * 3e-5)
+
+
 def test_what_is_handed_out_can_be_written_into(study):
     curves, table = study.curves(), study.table()
     curves["validation_metric"] = 0.0

@@ -95,7 +95,7 @@ def test_what_is_told_under_the_pointer(reading, tables):
     assert line["text"][0].startswith("trials 1: ")
     assert "<br>95 % interval " in line["text"][0]
     told = next(t for t in interactive.figure(seconds, form)["data"] if t["meta"]["role"] == "line")
-    assert told["text"][0].startswith("time of training, one run after another 0.2 s: ")
+    assert told["text"][0].startswith("time of training 184 ms: ")
     drawn = interactive.figure(budget_figures.profile(tables["profile"]), form)
     assert {trace["meta"]["role"] for trace in drawn["data"]} == {"line"}
     assert drawn["data"][0]["line"] == {"shape": "hv"}

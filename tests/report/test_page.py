@@ -94,8 +94,8 @@ def test_the_page_has_its_parts(outline):
         "one step an epoch",
     ):
         assert part in outline.text, part
-    # Main table, three strips, diverged, pairs, two of times, all measures.
-    assert outline.tags.count("table") == 9
+    # As good ones, main table, three strips, diverged, pairs, two of times, all measures.
+    assert outline.tags.count("table") == 10
 
 
 def test_the_table_has_a_row_per_optimizer(reading):

@@ -28,7 +28,7 @@ def expected_best(reading: Reading, table: pd.DataFrame) -> tuple[Chart, ...]:
     title = formats.metric_format(reading.document.task).title
     axes: tuple[tuple[str, str, Unit], ...] = (
         ("trials", "trials", "trials"),
-        ("seconds", "time of training, one run after another", "seconds"),
+        ("seconds", "time of training", "seconds"),
     )
     found = []
     for column, x_title, unit in axes:
@@ -100,7 +100,7 @@ def profile(table: pd.DataFrame) -> Chart:
     return Chart(
         key="profile",
         title="Share of the fresh seeds on which the target is reached",
-        x_title="times the steps of the fastest on the same seed",
+        x_title="times the steps of the fastest",
         x_log=True,
         y_title="share of the seeds",
         metric=False,

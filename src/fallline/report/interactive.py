@@ -40,7 +40,8 @@ def figure(chart: Chart, form: MetricFormat) -> dict[str, Any]:
     """``{"key", "data", "layout"}``: a Plotly figure; each trace's ``meta`` tells what it is.
 
     ``meta.optimizer`` is the optimizer's name as it is, for the script to look it up;
-    ``meta.role`` is ``"band"``, ``"line"`` or ``"diverged"``.
+    ``meta.role`` is ``"band"`` (``"interval"`` where bands are too wide to lie over each other),
+    ``"line"`` or ``"diverged"``.
     """
     traces = []
     write = form.figure if chart.metric else _share if chart.axis.kind == "linear" else _loss
@@ -70,7 +71,7 @@ def _band(series: Series, chart: Chart) -> dict[str, Any]:
     low, high = (chart.axis.place(values[known]) for values in (series.low, series.high))
     return _trace(
         series,
-        "band",
+        "band" if chart.band == "seeds" else "interval",
         x=_numbers(np.concatenate([x, x[::-1]])),
         y=_numbers(np.concatenate([high, low[::-1]])),
         mode="lines",
@@ -176,11 +177,13 @@ def _y_axis(axis: Axis) -> dict[str, Any]:
 
 
 def _x_ticks(chart: Chart) -> dict[str, Any]:
-    """Ticks at the powers of ten of the places, with 2 and 5 between them where they are few."""
+    """Ticks at the powers of ten of the places, with others between them where they are few."""
     places = np.concatenate([series.x for series in chart.series])
     places = places[np.isfinite(places) & (places > 0)]
     low, high = math.log10(places.min()), math.log10(places.max())
-    digits = (1, 2, 5) if chart.x_unit != "learning rates" and high - low < 2.5 else (1,)
+    digits: tuple[float, ...] = (1,)
+    if chart.x_unit != "learning rates" and high - low < 2.5:
+        digits = (1, 2, 5) if high - low > 0.7 else (1, 1.2, 1.5, 2, 3, 5, 7)
     ticks = [
         digit * 10.0**power
         for power in range(math.floor(low), math.ceil(high) + 1)

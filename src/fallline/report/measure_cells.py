@@ -126,7 +126,7 @@ def _cell(name: str, row: dict[str, Any], form: MetricFormat) -> Measure:
     write: Callable[[float], str] = {
         "seconds_to_target": _reached,
         "seconds_per_step": formats.duration,
-        "diverged_share": lambda share: f"{100 * share:.3g} %",
+        "diverged_share": lambda share: f"{100 * share:.{0 < share < 0.1:d}f} %",
         "basin_decades": lambda width: f"{'≥ ' if row['basin_open'] else ''}{width:.1f}",
         "state_bytes": lambda size: in_bytes(int(size)),
         "gap": lambda gap: form.difference(gap, beside=row["test_mean"]),

@@ -85,7 +85,7 @@ def differences(table: pd.DataFrame, best: str, form: MetricFormat) -> Strip | N
     most = _USUAL * float(np.median(finite)) or 1e-6
     ends = np.clip(columns[np.isfinite(columns)], -most, most)
     low, high = min(float(ends.min()), 0.0), max(float(ends.max()), 0.0)
-    margin = _MARGIN * (high - low)
+    margin = _MARGIN * (high - low) or most
     axis = Scale("linear", low - margin, high + margin, round_ticks(low - margin, high + margin))
     names = own[["optimizer", "relation"]].itertuples(index=False)
     rows = [
