@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -43,8 +44,17 @@ def _examples(case: dict, data_dir: Path) -> tuple[np.ndarray, np.ndarray]:
         path = next(folder.glob("*white*.csv"))
         table = np.loadtxt(path, delimiter=";", skiprows=1, max_rows=rows)
         return table[:, :-1], table[:, -1]
-    x, y = (read_idx(folder / f"train-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
+    x, y = _first(folder)
+    assert len(x) >= rows
     return x[:rows], y[:rows]
+
+
+@cache
+def _first(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The first images and their labels: unpacking all of them takes a second."""
+    names = ("images-idx3", "labels-idx1")
+    x, y = (read_idx(folder / f"train-{name}-ubyte.gz")[:5000].copy() for name in names)
+    return x, y
 
 
 def _formula_weights(task: fallline.Task, bias: float) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -49,6 +50,14 @@ def _formula_weights(task: fallline.Task, layers: tuple[str, ...]) -> dict[str, 
     return weights
 
 
+@cache
+def _first(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The first images and their labels: unpacking all of them takes a second."""
+    names = ("images-idx3", "labels-idx1")
+    x, y = (read_idx(folder / f"train-{name}-ubyte.gz")[:5000].copy() for name in names)
+    return x, y
+
+
 def _golden(golden_dir: Path) -> list[dict]:
     return json.loads((golden_dir / "training.json").read_text())["cases"]
 
@@ -56,8 +65,8 @@ def _golden(golden_dir: Path) -> list[dict]:
 def _trained(case: dict, data_dir: Path, precision: str) -> fallline.training.Training:
     steps, batch = len(case["loss"]), case["batch_size"]
     folder = data_dir / FOLDERS[case["data"]]
-    x = read_idx(folder / "train-images-idx3-ubyte.gz")[: steps * batch]
-    y = read_idx(folder / "train-labels-idx1-ubyte.gz")[: steps * batch]
+    x, y = (part[: steps * batch] for part in _first(folder))
+    assert len(x) == steps * batch
     data = make_dataset(x, y, validation=0, test=0, scaling="unit", dtype=np.float64)
     task = fallline.Task(
         NETWORKS[case["network"]](), data, epochs=1, batch_size=batch, l2=case["l2"]
