@@ -45,7 +45,9 @@ $(BENCH_VENV)/.installed: benchmarks/requirements.txt
 	$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-BENCHMARKS := steps study roofline breakdown scaling gpu compare_peers cold_start reproductions
+BENCHMARKS := steps study roofline breakdown scaling gpu compare_peers cold_start reproductions \
+	validity
+PAGE = docs/performance.md
 WITH_PEERS := steps study roofline breakdown compare_peers
 
 # One of them: make bench-steps. With options: make bench-steps BENCH='--cases mlp-32 --rounds 3'.
@@ -53,10 +55,11 @@ bench: $(BENCHMARKS:%=bench-%)
 
 .PHONY: $(BENCHMARKS:%=bench-%)
 $(BENCHMARKS:%=bench-%): bench-%: $(INSTALLED)
-	$(BIN)/python benchmarks/$*.py $(PEERS) --table docs/performance.md $(BENCH)
+	$(BIN)/python benchmarks/$*.py $(PEERS) --table $(PAGE) $(BENCH)
 
 $(WITH_PEERS:%=bench-%): $(BENCH_VENV)/.installed
 bench-reproductions: BENCH += --docs docs/studies
+bench-validity: PAGE = docs/validity.md
 $(WITH_PEERS:%=bench-%): PEERS = --peers-python $(BENCH_VENV)/bin/python
 
 # The five studies in minutes, each with its report.

@@ -129,25 +129,30 @@ def failed(name: str, error: Exception) -> int:
     return 2
 
 
-def publish(name: str, figures: Any, text: str, options: argparse.Namespace) -> None:
-    """Print the text; write ``name.json``, ``name.md``, and the section of the page asked for."""
+def publish(
+    name: str, figures: Any, text: str, options: argparse.Namespace, *, heading: str = HEADING
+) -> None:
+    """Print the text; write ``name.json``, ``name.md``, and the section of the page asked for.
+
+    ``heading`` begins a page that is not there yet.
+    """
     folder: Path = options.results
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(figures, indent=2, default=str) + "\n")
     (folder / f"{name}.md").write_text(text + "\n")
     if options.table:
-        write_section(options.table, name, text)
+        write_section(options.table, name, text, heading=heading)
     print(text)
 
 
-def write_section(page: Path, name: str, text: str) -> None:
+def write_section(page: Path, name: str, text: str, *, heading: str = HEADING) -> None:
     """Put ``text`` between the markers of section ``name``; the rest of the page stays as it is.
 
     The page is made where there is none, the section is added at its end where it is new.
     """
     begin, end = _markers(name)
     section = f"{begin}\n{text.strip()}\n{end}\n"
-    old = page.read_text() if page.is_file() else HEADING
+    old = page.read_text() if page.is_file() else heading
     before, found, rest = old.partition(begin)
     if found:
         _, closed, after = rest.partition(f"{end}\n")
