@@ -131,7 +131,7 @@ def times(reading: Reading) -> pd.DataFrame:
 
 
 def _steps_to_target(reading: Reading, names: list[str]) -> np.ndarray:
-    """Steps to the target of each fresh run, ``(seeds, optimizers)``; infinite where not reached."""
+    """Steps to the target of each fresh run, ``(seeds, optimizers)``; infinite if not reached."""
     final = reading.runs[reading.runs["phase"] == "final"]
     seeds = sorted(final["seed"].unique())
     steps = np.full((len(seeds), len(names)), math.inf)
