@@ -227,6 +227,9 @@ def _writer(name: str, values: np.ndarray, form: MetricFormat) -> Callable[[floa
         return lambda value: formats.NONE if math.isnan(value) else chosen(value)
     if name in _SHARES:
         return lambda value: _fixed(100 * value, 0)
+    if name == "bound":
+        scale, places = (100.0, form.digits) if form.share else (1.0, _decimals(values, 2))
+        return lambda value: _fixed(_rounded_up(scale * value, places), places)
     if (name in _METRICS or name in _POINTS) and form.share:
         sign = "+" if name in ("difference", "gap") else ""
         return lambda value: _fixed(100 * value, form.digits, sign)
@@ -241,6 +244,14 @@ def _decimals(values: np.ndarray, digits: int) -> int:
         return 0
     usual = float(np.median(known[known > 0]))
     return min(max(digits - 1 - math.floor(math.log10(usual)), 0), 8)
+
+
+def _rounded_up(value: float, decimals: int) -> float:
+    """What a difference is not larger than must not be rounded down."""
+    if not math.isfinite(value):
+        return value
+    # 0.3 / 0.1 is a little below 3 in floating point, and 0.7 / 0.1 a little above 7.
+    return math.ceil(value * 10**decimals - 1e-9) / 10**decimals
 
 
 def _fixed(value: float, decimals: int, sign: str = "") -> str:
