@@ -154,14 +154,13 @@ def show_study(
 
 
 def show(study: Study, report: Any) -> None:
-    """The table, the verdict, and where everything is, on stdout."""
-    from fallline.report import tables
+    """The table, the verdict with its reasons, and where everything is, on stdout."""
+    from fallline.report import recommendation, tables
 
     text = tables.text_table(study.reading)
     write_table(text)
     lines = [*text.notes, *(f"Data: {note}" for note in study.document.task.notes)]
-    lines += ["", study.verdict]
-    lines += [f"  note: {warning}" for warning in study.warnings]
+    lines += ["", *recommendation.lines(study.reading)]
     print("\n".join([*lines, "", f"study:  {study.path}", f"report: {report}"]))
 
 
