@@ -108,9 +108,7 @@ def _differences(optimizer: Optimizer, dialect: Dialect, chosen: Mapping[str, St
     return found
 
 
-def _held(
-    optimizer: Optimizer, dialect: Dialect, chosen: Mapping[str, Static]
-) -> dict[str, float]:
+def _held(optimizer: Optimizer, dialect: Dialect, chosen: Mapping[str, Static]) -> dict[str, float]:
     """The hyper-parameters in effect that the framework's call does not take, at its values."""
     passed = {each for argument in dialect.arguments.values() for each in names(argument)}
     return {
