@@ -28,7 +28,8 @@ def compare(
         str,
         typer.Option(
             help="How settings are chosen: grid, defaults, 'budget 15' (trials each), "
-            "'budget 30 tpe', 'time 60s' (each), self-tuning."
+            "'budget 30 tpe', 'budget 30 halving' (weak trials stop early), 'time 60s' (each), "
+            "self-tuning."
         ),
     ] = "grid",
     seeds: Annotated[
