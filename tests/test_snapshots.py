@@ -122,6 +122,81 @@ def test_older_states_of_other_runs_stay(tmp_path: Path) -> None:
     assert values == {_run(0).run_id: 1.0, _run(1).run_id: 2.0}
 
 
+def _at_rung(run: Run, epochs: int) -> RunState:
+    return RunState(run.run_id, "0123", {"figures": np.full((epochs, 4), 0.5, np.float32)})
+
+
+def _written(folder: Path) -> list[set[str]]:
+    """The runs of each file of those that wait."""
+    return [set(store.load_file(path)) for path in store.waiting(folder)]
+
+
+def test_who_waits_is_written_once_when_much_would_be_lost(tmp_path: Path, clock: _Clock) -> None:
+    kept = Snapshots(tmp_path, ())
+    runs = [_run(seed) for seed in range(4)]
+    kept.due(runs)
+    kept.wait(_at_rung(runs[0], 2))
+    clock.now += snapshots.SNAPSHOT_SECONDS - 1
+    kept.wait(_at_rung(runs[1], 2))
+    assert _written(tmp_path) == []
+    clock.now += 2
+    kept.wait(_at_rung(runs[2], 2))
+    first = {run.run_id for run in runs[:3]}
+    assert _written(tmp_path) == [first]
+    kept.wait(_at_rung(runs[3], 2))
+    kept.write_waiting()
+    assert _written(tmp_path) == [first, {runs[3].run_id}], "each is written once"
+    assert Snapshots(tmp_path, ()).of(runs).keys() == {run.run_id for run in runs}
+
+
+def test_who_stops_at_a_rung_is_not_written_and_what_nobody_needs_goes(tmp_path: Path) -> None:
+    kept = Snapshots(tmp_path, ())
+    one, two, three = (_run(seed) for seed in range(3))
+    for run in (one, two, three):
+        kept.wait(_at_rung(run, 2))
+    kept.write_waiting(but=[three.run_id])
+    kept.ended([three.run_id])
+    assert _written(tmp_path) == [{one.run_id, two.run_id}]
+    for run in (one, two):
+        kept.wait(_at_rung(run, 7))
+    kept.write_waiting(but=[two.run_id])
+    kept.ended([two.run_id])
+    assert _written(tmp_path) == [{one.run_id}], "the state of the rung before is not needed"
+    again = Snapshots(tmp_path, [two.run_id, three.run_id])
+    assert again.of([one, two, three])[one.run_id].epochs == 7
+    again.ended([one.run_id])
+    assert _written(tmp_path) == []
+    again.clear()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_goes_on_from_where_it_was_last(tmp_path: Path) -> None:
+    kept = Snapshots(tmp_path, ())
+    run = _run(0)
+    kept.wait(_at_rung(run, 2))
+    kept.write_waiting()
+    kept.keep([_at_rung(run, 5)])
+    assert Snapshots(tmp_path, ()).of([run])[run.run_id].epochs == 5
+    kept.wait(_at_rung(run, 7))
+    kept.write_waiting()
+    # Killed here: the snapshot of its fifth epoch is still there.
+    assert store.load(tmp_path)[run.run_id].epochs == 5
+    assert Snapshots(tmp_path, ()).of([run])[run.run_id].epochs == 7
+
+
+def test_a_damaged_file_of_those_that_wait_begins_them_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Snapshots(tmp_path, ())
+    for seed in range(2):
+        kept.wait(_at_rung(_run(seed), 2))
+        kept.write_waiting()
+    first, _ = store.waiting(tmp_path)
+    first.write_bytes(first.read_bytes()[:-3])
+    assert Snapshots(tmp_path, ()).of([_run(0), _run(1)]).keys() == {_run(1).run_id}
+    assert "begin anew" in caplog.text
+
+
 def test_a_study_goes_on_where_snapshots_cannot_be_written(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

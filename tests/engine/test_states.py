@@ -344,7 +344,7 @@ def test_whoever_ended_before_a_rung_does_not_wait_there() -> None:
 def test_a_state_at_the_rung_or_beyond_it_waits_without_training() -> None:
     runs = _runs("adam", seeds=(0,))
     population = _population(runs)
-    _, states = _killed(population, runs, 3, at_once=True)
+    _, states = _killed(population, runs, 2, at_once=True)
     (state,) = states.values()
     assert state.epochs == 3
     (event,) = population.train(runs, resume=states, until=2)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fallline.planning.selection import Outcome, best_trials, order, trial_from
+from fallline.planning.selection import Outcome, best_trials, order, outcome_of, trial_from
 from fallline.records import Curves, Run, RunResult, Status
 
 
@@ -137,3 +138,27 @@ def test_without_validation_data_the_training_figures_choose():
         )
 
     assert chosen([unvalidated(0.1, 0.5), unvalidated(0.01, 0.7)]) == 0.01
+
+
+def test_a_stopped_trial_ranks_behind_all_that_trained_but_those_that_diverged_throughout():
+    trials = {
+        "stopped": [Outcome(False, 0.99, 0.1, True)] * 2,
+        "trained": [Outcome(False, 0.6, 0.5)] * 2,
+        "half": [Outcome(False, 0.9, 0.2), Outcome(True, math.nan, math.nan)],
+        "lost": [Outcome(True, math.nan, math.nan)] * 2,
+    }
+    made = {name: trial_from(name, {}, outcomes) for name, outcomes in trials.items()}
+    ranked = sorted(made, key=lambda name: order(made[name], higher_is_better=True))
+    assert ranked == ["trained", "half", "stopped", "lost"]
+    assert [name for name, trial in made.items() if trial.stopped] == ["stopped"]
+
+
+def test_what_a_run_was_after_an_epoch_knows_nothing_of_what_followed():
+    result = run_result(0.1, 0, 0.9, loss=2.0, diverged=True)
+    assert outcome_of(result).diverged
+    assert outcome_of(result, 2).diverged
+    assert outcome_of(result, 1) == Outcome(False, 0.5, 9.0)
+    stopped = replace(result, status=Status.STOPPED_AT_RUNG)
+    assert outcome_of(stopped).stopped
+    assert not outcome_of(stopped, 2).stopped
+    assert outcome_of(stopped, 9).metric == pytest.approx(0.9)

@@ -73,6 +73,17 @@ def test_where_every_trial_has_three_seeds_none_is_confirmed(ruled) -> None:
     assert "tenth" not in text
 
 
+def test_halving_in_words_before_any_trial_was_stopped(ruled) -> None:
+    text = search_words.search(ruled("budget 27 halving", epochs=20))
+    assert "Every trial ran on one seed, and weak ones were stopped early" in text
+    assert "after epochs 2 and 7 only the best third of an optimizer's trials went on" in text
+    assert "Among those that were trained to the end the best tenth of several ran on 3" in text
+    assert "Where the best at the first rung lay at the largest" in text
+    assert "which saved" not in text
+    quarter = search_words.search(ruled("budget 15 halving 4", epochs=20))
+    assert "after epoch 5 only the best quarter" in quarter
+
+
 def test_time_in_words_says_what_it_was_used_for(ruled) -> None:
     known = ruled("time 60 s", searched={"adam": 59.2, "sgd": 60.4})
     text = search_words.search(known)

@@ -52,6 +52,15 @@ def test_timing_comes_back_and_says_that_the_study_is_complete(
     assert held.timing == timing
 
 
+def test_timing_of_an_earlier_version_is_read(tmp_path: Path, document: StudyDocument) -> None:
+    StudyFolder.begin(tmp_path, document).close()
+    text = "total = 1.5\ncompile = 0.5\ntrain = 1.0\n\n[step]\nadam = 1e-5\n"
+    (tmp_path / "timing.toml").write_text(text, encoding="utf-8")
+    timing = StudyFolder.open(tmp_path).timing
+    assert timing == Timing(total=1.5, compile=0.5, train=1.0, step={"adam": 1e-5})
+    assert (timing.state_bytes, timing.searched, timing.peak_memory) == ({}, {}, 0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
