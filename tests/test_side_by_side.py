@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from fallline import api, members, series
-from fallline.engine.population import Advanced
+from fallline.engine.events import Advanced
 from fallline.errors import StudyError
 from fallline.planning import layout, studyfile
 from fallline.store import states
