@@ -66,7 +66,7 @@ def measures(reading: Reading) -> pd.DataFrame:
     import pandas as pd
 
     widths = {row["optimizer"]: row for row in rows_of(basins(reading))}
-    states = getattr(reading.timing, "state_bytes", {})
+    states = reading.timing.state_bytes if reading.timing else {}
     final = reading.runs[reading.runs["phase"] == "final"]
     worst = _worst(final, reading)
     rows = []
