@@ -155,7 +155,9 @@ def legend(figure: Figure, on: Sheet, drawn: Sequence[Line], **extra: Any) -> No
     """The optimizers in colour and one entry for the others, below; ``extra`` handles by label."""
     from matplotlib.lines import Line2D
 
-    handles = {each.optimizer: Line2D([], [], **each.look) for each in drawn if each.bright}
+    handles: dict[str, Any] = {
+        each.optimizer: Line2D([], [], **each.look) for each in drawn if each.bright
+    }
     grey = [each for each in drawn if not each.bright]
     if grey:
         name = grey[0].optimizer if len(grey) == 1 else f"{len(grey)} others"
@@ -167,18 +169,15 @@ def legend(figure: Figure, on: Sheet, drawn: Sequence[Line], **extra: Any) -> No
     columns = max(1, min(len(handles), int(on.width / widest)))
     # As even as the number of rows allows.
     columns = math.ceil(len(handles) / math.ceil(len(handles) / columns))
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=columns,
-        frameon=False,
-        handlelength=1.9,
-        columnspacing=1.0,
-        handletextpad=0.5,
-        borderaxespad=0.1,
-        labelspacing=0.3,
-    )
+    below(figure, handles, columns)
+
+
+def below(figure: Figure, handles: Mapping[str, Any], columns: int, **spacing: float) -> None:
+    """A legend under everything: ``handles`` by their labels, so many beside each other."""
+    spaces = {"handlelength": 1.9, "handletextpad": 0.5, "columnspacing": 1.0, "labelspacing": 0.3}
+    options: dict[str, Any] = {"ncols": columns, "frameon": False, "borderaxespad": 0.1}
+    options |= spaces | spacing
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", **options)
 
 
 def names_width(names: Sequence[str]) -> float:

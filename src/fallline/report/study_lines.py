@@ -260,8 +260,8 @@ def _inside(values: np.ndarray, whole: Scale) -> np.ndarray:
 
 def _upright(axis: Axes, whole: Scale, title: str) -> None:
     figure: Any = axis.figure
-    rows = axis.get_subplotspec().get_gridspec().nrows  # type: ignore[union-attr]
-    tall = 0.75 * figure.get_size_inches()[1] / rows
+    place: Any = axis.get_subplotspec()
+    tall = 0.75 * figure.get_size_inches()[1] / place.get_gridspec().nrows
     lay_out(axis, whole, "y", apart=_APART / tall)
     axis.set_ylabel(title[:1].lower() + title[1:] if not title.isupper() else title)
     axis.grid(axis="y")

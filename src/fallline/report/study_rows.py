@@ -21,6 +21,7 @@ from fallline.report.paper import (
     SMALLEST_POINTS,
     SOFT,
     Sheet,
+    below,
     decades,
     metric_scale,
     named_rows,
@@ -68,7 +69,7 @@ def ranking(reading: Reading, table: pd.DataFrame, on: Sheet) -> Figure | None:
     figure, ((axis,),) = panels(on, 1, 1, rows_height(len(names), head=0.75))
     whole = metric_scale(_worth_drawing(mean, low, high), share=form.share)
     low, high = (np.where(np.isfinite(end), end, mean) for end in (low, high))
-    handles = {}
+    handles: dict[str, Any] = {}
     for row, relation in enumerate(map(str, table["relation"])):
         edge, face, marker = _LOOKS.get(relation, _LOOKS[""])
         ends = np.clip([low[row], mean[row], high[row]], whole.low, whole.high)
@@ -89,16 +90,8 @@ def ranking(reading: Reading, table: pd.DataFrame, on: Sheet) -> Figure | None:
         form.with_interval(*row).replace(" %", "") for row in zip(mean, low, high, strict=True)
     ]
     _beside(axis, [_or_diverged(*pair) for pair in zip(texts, table["relation"], strict=True)])
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=len(handles) if on.double else min(2, len(handles)),
-        frameon=False,
-        handletextpad=0.2,
-        columnspacing=1.0,
-        borderaxespad=0.1,
-    )
+    columns = len(handles) if on.double else min(2, len(handles))
+    below(figure, handles, columns, handletextpad=0.2)
     return figure
 
 
@@ -215,7 +208,7 @@ def diverged(reading: Reading, table: pd.DataFrame, on: Sheet) -> Figure | None:
     places = {name: at for at, name in enumerate(names)}
     rows = np.array([places[name] for name in rated["optimizer"]])
     rates, share = (rated[name].to_numpy(float) for name in ("learning_rate", "share"))
-    handles = {}
+    handles: dict[str, Any] = {}
     for label, chosen, look in (
         ("none diverged", share <= 0, {"marker": "o", "mfc": "white", "mec": FAINT}),
         ("some", (share > 0) & (share < 1), {"marker": "o", "mfc": "#f3b58a", "mec": ORANGE}),
@@ -227,16 +220,7 @@ def diverged(reading: Reading, table: pd.DataFrame, on: Sheet) -> Figure | None:
             handles[label] = Line2D([], [], **style)
     named_rows(axis, names)
     decades(axis, rates, on)
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-        handletextpad=0.2,
-        columnspacing=1.0,
-        borderaxespad=0.1,
-    )
+    below(figure, handles, 3, handletextpad=0.2)
     return figure
 
 
