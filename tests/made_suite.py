@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from fallline.analysis.reading import read
+from fallline.analysis.reading import Reading, read
 from fallline.analysis.suite import SuiteReading, read_suite
 from fallline.records import Curves, Run, RunResult, Status
 from fallline.store import parts
@@ -158,16 +158,23 @@ def timing(made: Made) -> Timing:
 
 def reading(tasks: Mapping[str, Made], *, unfinished: Sequence[str] = (), **asked) -> SuiteReading:
     """The reading of a suite of ``tasks``; other words change what was asked."""
+    # Tasks of the same figures are read once.
+    distinct = {id(made): (name, made) for name, made in tasks.items()}
+    known = {key: _read(*each) for key, each in distinct.items()}
     readings = {
-        name: read(
-            pd.DataFrame([parts.row_of(result, 32) for result in results(made)]),
-            study_document(name, made),
-            timing=timing(made),
+        name: replace(
+            known[id(made)],
+            document=study_document(name, made),
             complete=name not in unfinished,
         )
         for name, made in tasks.items()
     }
     return read_suite(document(tasks, **asked), readings)
+
+
+def _read(name: str, made: Made) -> Reading:
+    runs = pd.DataFrame([parts.row_of(result, 32) for result in results(made)])
+    return read(runs, study_document(name, made), timing=timing(made))
 
 
 def write(path, tasks: Mapping[str, Made], *, unfinished: Sequence[str] = ()) -> SuiteFolder:

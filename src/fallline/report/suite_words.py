@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -293,12 +293,6 @@ def _targets(reading: SuiteReading) -> str:
         origin = "" if own else " (the best optimizer's own median)"
         found.append(f"{name} {form.figure(each.target)}{origin}")
     return ", ".join(found) or formats.NONE
-
-
-def standing(row: Mapping[str, object]) -> str:
-    """How an optimizer stands to the best of a task, short: ``best``, ``like the best``."""
-    relation = str(row["relation"])
-    return {"not distinguishable": "not distinguishable from the best"}.get(relation, relation)
 
 
 def pair_words(first: str, second: str, counts: Sequence[int]) -> str:
