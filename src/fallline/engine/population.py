@@ -250,7 +250,7 @@ class Population:
         if not over:
             return
         pausing = [at for at, place in over.items() if self._pauses(place, bool(stopped[at]))]
-        states = {run.run_id: run for run in self._states.of(flight, pausing)}
+        states = {state.run_id: state for state in self._states.of(flight, pausing)}
         health = jax.tree.map(np.asarray, flight.carry.health)
         weights: Any = None
         if keep_weights and len(pausing) < len(over):
