@@ -28,8 +28,9 @@ from fallline import models, optimizers, tasks
 from fallline.engine import packing
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
+from fallline.engine.events import Finished
 from fallline.engine.feeding import Seeds
-from fallline.engine.population import Finished, Population
+from fallline.engine.population import Population
 from fallline.engine.program import Program
 from fallline.kernels import rewriting
 from fallline.records import Run

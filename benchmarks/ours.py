@@ -24,8 +24,9 @@ from fallline.data.dataset import Dataset, Split
 from fallline.engine import arrangement, cost
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices
+from fallline.engine.events import Finished
 from fallline.engine.feeding import Seeds
-from fallline.engine.population import Finished, Population, initial_from
+from fallline.engine.population import Population, initial_from
 from fallline.planning import grouping
 from fallline.planning.grouping import Group
 from fallline.records import Run

@@ -22,8 +22,9 @@ from fallline import optimizers, tasks
 from fallline.engine import arrangement
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
+from fallline.engine.events import Advanced, UnderWay
 from fallline.engine.feeding import Seeds
-from fallline.engine.population import Advanced, Population, UnderWay
+from fallline.engine.population import Population
 from fallline.planning.config import StudyConfig
 from fallline.records import Run
 from fallline.snapshots import SNAPSHOT_SECONDS, Snapshots, cost

@@ -16,8 +16,9 @@ from fallline import models, optimizers
 from fallline.data.dataset import make_dataset
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices
+from fallline.engine.events import Finished
 from fallline.engine.feeding import Seeds
-from fallline.engine.population import Finished, Population
+from fallline.engine.population import Population
 from fallline.engine.program import Program
 from fallline.errors import InputError
 from fallline.network import named_leaves

@@ -12,7 +12,7 @@ import fallline
 from fallline import models, study
 from fallline.analysis.reading import read
 from fallline.data.dataset import make_dataset
-from fallline.engine.population import Advanced, Finished
+from fallline.engine.events import Advanced, Finished
 from fallline.errors import InputError, StudyError
 from fallline.planning import coordinates
 from fallline.planning.config import StudyConfig

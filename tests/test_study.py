@@ -10,7 +10,7 @@ import pytest
 
 from fallline import models, study
 from fallline.data.dataset import make_dataset
-from fallline.engine.population import Advanced, Finished
+from fallline.engine.events import Advanced, Finished
 from fallline.errors import DataError, InputError, StudyError
 from fallline.planning.config import FIRST_FINAL_SEED, StudyConfig
 from fallline.records import Status

@@ -17,8 +17,9 @@ from fallline.adapters.pure import precision as precision_of
 from fallline.engine import arrangement
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
+from fallline.engine.events import Advanced, Finished
 from fallline.engine.feeding import Seeds
-from fallline.engine.population import Advanced, Finished, Population, initial_from
+from fallline.engine.population import Population, initial_from
 from fallline.engine.program import Program
 from fallline.errors import InputError, StudyError
 from fallline.network import Network, matched

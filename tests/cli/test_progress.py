@@ -13,7 +13,7 @@ from rich.console import Console
 from fallline import optimizers
 from fallline.cli import progress
 from fallline.cli.series import SeriesListener
-from fallline.engine.population import Advanced, Finished
+from fallline.engine.events import Advanced, Finished
 from fallline.records import Run
 from fallline.series import MemberBegan, MemberEnded, MemberTold
 from fallline.study import Compiling, PhaseBegan, Planned

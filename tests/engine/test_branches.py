@@ -14,9 +14,10 @@ from fallline import models, optimizers
 from fallline.data.dataset import make_dataset
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices
+from fallline.engine.events import Finished
 from fallline.engine.feeding import Seeds
 from fallline.engine.interface import Arrays
-from fallline.engine.population import Finished, Population
+from fallline.engine.population import Population
 from fallline.engine.program import Program
 from fallline.optimizers import Optimizer, catalogue
 from fallline.records import Run

@@ -13,8 +13,9 @@ from fallline.data.dataset import make_dataset
 from fallline.data.shards import read_shards, write_shards
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices
+from fallline.engine.events import Finished
 from fallline.engine.feeding import Feeding, Resident, Seeds
-from fallline.engine.population import Finished, Population
+from fallline.engine.population import Population
 from fallline.engine.program import Program
 from fallline.errors import ResourceError
 from fallline.records import Run

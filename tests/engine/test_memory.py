@@ -20,7 +20,8 @@ CRAMPED = """
     from fallline.engine.branches import Branch
     from fallline.engine.devices import Devices
     from fallline.engine.feeding import Seeds
-    from fallline.engine.population import Finished, Population
+    from fallline.engine.events import Finished
+    from fallline.engine.population import Population
     from fallline.engine.program import Program
     from fallline.records import Run
     from fallline.task import Task

@@ -17,8 +17,9 @@ from fallline.engine import ordering
 from fallline.engine.branches import Branch
 from fallline.engine.calling import Calls
 from fallline.engine.devices import Devices
+from fallline.engine.events import Advanced, Finished
 from fallline.engine.feeding import Seeds
-from fallline.engine.population import Advanced, Finished, Population
+from fallline.engine.population import Population
 from fallline.engine.program import Program
 from fallline.errors import ResourceError
 from fallline.planning.stopping import EarlyStopping

@@ -50,7 +50,10 @@ def trials(runs: pd.DataFrame, phase: Phase) -> list[Trial]:
     for (optimizer, setting), group in chosen.groupby(["optimizer", "hyperparameters"], sort=False):
         names = ("diverged", "last_metric", "last_loss", "stopped")
         columns = zip(*(group[name] for name in names), strict=True)
-        outcomes = [Outcome(bool(gone), *figures, bool(at)) for gone, *figures, at in columns]
+        outcomes = [
+            Outcome(bool(gone), metric, loss, bool(stopped))
+            for gone, metric, loss, stopped in columns
+        ]
         found.append(trial_from(str(optimizer), json.loads(str(setting)), outcomes))
     return found
 
