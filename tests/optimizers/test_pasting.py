@@ -15,6 +15,7 @@ import pytest
 from fallline import optimizers
 from fallline.errors import InputError
 from fallline.optimizers import Dialect, Fixed, Optimizer, pasting
+from fallline.snippets import fill
 
 SIGNATURES = Path(__file__).parents[1] / "golden" / "signatures.json"
 DIALECTS = [
@@ -127,3 +128,64 @@ def test_arguments_and_defaults_are_those_of_the_framework(
             continue
         given = ours[argument] if isinstance(argument, str) else [ours[each] for each in argument]
         assert given == theirs, f"{dialect.call}: {name} is {theirs} there, {given} in the sheet"
+
+
+@pytest.mark.parametrize(("name", "framework"), FORMS)
+def test_snippets_hold_what_is_pasted_and_take_other_numbers(name: str, framework: str) -> None:
+    entry = optimizers.get(name)
+    kept = pasting.every_snippet(entry)[framework]
+    other = {each.name: each.default for each in entry.hyperparameters}
+    if entry.learning_rate is not None:
+        other["learning_rate"] = 0.0625
+    assert fill(kept, other) == pasting.code(entry, framework, other, entry.option_defaults)
+    call = next(node for node in ast.walk(ast.parse(fill(kept, other))) if is_call_of(node, kept))
+    given = {each.arg: ast.unparse(each.value) for each in call.keywords}
+    dialect = entry.dialect(framework, entry.option_defaults)
+    assert list(given) == list(dialect.arguments)
+    for argument, ours in dialect.arguments.items():
+        if ours == "learning_rate":
+            assert given[argument] == "0.0625"
+
+
+def is_call_of(node: ast.AST, kept: Any) -> bool:
+    return isinstance(node, ast.Call) and kept.call.endswith(f"= {ast.unparse(node.func)}")
+
+
+@pytest.mark.parametrize("name", sorted({e.name for e, d in DIALECTS if d.framework == "optax"}))
+def test_optax_code_makes_a_transformation(name: str) -> None:
+    import jax
+
+    held: dict[str, Any] = {}
+    exec(pasting.code(optimizers.get(name), "optax"), held)
+    params = {"w": np.ones((3, 2), np.float32), "b": np.ones(2, np.float32)}
+    # Shapes alone: every argument was taken, and nothing is compiled.
+    assert jax.tree.leaves(jax.eval_shape(held["tx"].init, params)) is not None
+
+
+def test_settings_in_a_name_are_pasted_for_every_framework() -> None:
+    entry = optimizers.get("sgd(weight_decay=0.01)")
+    kept = pasting.every_snippet(entry)
+    assert set(kept) == {"torch", "keras", "optax", "fallline"} - set(pasting.missing(entry))
+    assert "weight_decay=0.01" in fill(kept["torch"], entry.defaults)
+    assert 'optimizers.get("sgd(weight_decay=0.01)")' in fill(kept["fallline"], entry.defaults)
+    assert "lr=0.5" in pasting.code(entry, "torch", {"learning_rate": 0.5})
+
+
+def test_what_wrappers_do_is_pasted_by_ours_alone() -> None:
+    entry = optimizers.get("adam+clip_norm+cosine")
+    kept = pasting.every_snippet(entry)
+    assert list(kept) == ["fallline"]
+    text = fill(kept["fallline"], entry.defaults)
+    assert 'optimizers.get("adam+clip_norm+cosine")' in text
+    assert all(f'"{name}"' in text for name in entry.defaults)
+    assert "total_steps=..." in text
+    held: dict[str, Any] = {}
+    exec(text, held)
+    assert callable(held["tx"].init)
+
+
+def test_it_is_said_which_parameters_are_judged() -> None:
+    name = next(each for each in optimizers.names() if optimizers.get(each).evaluated is not None)
+    assert f'optimizers.get("{name}").evaluation_params(' in pasting.code(
+        optimizers.get(name), "fallline"
+    )

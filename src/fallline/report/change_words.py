@@ -52,9 +52,11 @@ def _budget(leaders: Sequence[Leader], chosen: str) -> str:
 def _span(leader: Leader, last: int) -> str:
     if leader.last == last and leader.first < last:
         return f"{leader.first} or more"
+    unit = " trials" if leader.first == 1 else ""
     if leader.first == leader.last:
         return "1 trial" if leader.first == 1 else f"{leader.first}"
-    return f"{leader.first} to {leader.last}" + (" trials" if leader.first == 1 else "")
+    between = "or" if leader.last == leader.first + 1 else "to"
+    return f"{leader.first} {between} {leader.last}{unit}"
 
 
 def _early(advice: Recommendation, reading: Reading, form: MetricFormat) -> str:

@@ -34,7 +34,7 @@ def content(reading: Reading) -> dict[str, Any]:
             for heading, sentences in (
                 ("What to use", words.use(advice, reading)),
                 ("How sure", words.sureness(advice, reading)),
-                ("What else would do as well", words.alternatives(advice, reading)),
+                ("What else may do as well", words.alternatives(advice, reading)),
             )
             if sentences
         ],
@@ -88,7 +88,7 @@ def lines(reading: Reading) -> list[str]:
         return found
     parts = [
         ("how sure", " ".join(words.sureness(advice, reading))),
-        ("as good", " ".join(words.alternatives(advice, reading))),
+        ("maybe as good", " ".join(words.alternatives(advice, reading))),
         *((heading.lower(), text) for heading, text in change_words.changes(advice, reading)),
     ]
     found.append("")

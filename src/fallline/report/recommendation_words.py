@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from fallline.analysis.comparison import Relation
-from fallline.analysis.effort import Advantage, Effort
+from fallline.analysis.effort import Advantage, Effort, margin
 from fallline.analysis.pairs import Bound
 from fallline.analysis.reading import Reading
 from fallline.analysis.recommendation import Against, Certainty, Recommendation, Setting
@@ -116,18 +116,17 @@ def _likely(advice: Recommendation, chosen: Setting, form: MetricFormat) -> list
 
 def _tied(advice: Recommendation, chosen: Setting, form: MetricFormat) -> list[str]:
     equal, name = advice.equals, chosen.optimizer
-    seeds = f"{chosen.test.seeds} fresh seeds can tell"
+    cannot = f"{chosen.test.seeds} fresh seeds cannot tell"
     if len(equal) < len(advice.others):
-        verb = "does" if len(equal) == 1 else "do"
         return [
-            f"Sure that {name} is among the best, not that it is the best: {_names(equal)} {verb} "
-            f"as well, as far as {seeds}.",
+            f"Sure that {name} is among the best, not that it is the best: {cannot} it from "
+            f"{_names(equal)}.",
             *_ranked_below(advice, chosen, form),
         ]
     first = (
-        f"Not sure: {name} and {equal[0].optimizer} do equally well, as far as {seeds}."
+        f"Not sure: {cannot} {name} and {equal[0].optimizer} apart."
         if len(equal) == 1
-        else f"Not sure: no optimizer is shown to be better than another, as far as {seeds}."
+        else f"Not sure: no optimizer is shown to be better than another; {cannot} them apart."
     )
     best = "better" if len(equal) == 1 else "best"
     return [first, f"{name} has the {best} validation figure, and that may be chance."]
@@ -224,6 +223,9 @@ def alternatives(advice: Recommendation, reading: Reading) -> list[str]:
         return ["Nothing of what was compared."] if clear else []
     form = formats.metric_format(reading.document.task)
     found = [_equals(advice, form)]
+    bound, task = advice.bound, reading.document.task
+    if bound is not None and bound.largest > margin(task, advice.chosen.test.mean):
+        found.append("More fresh seeds would narrow that.")
     efforts, chosen = advice.efforts, advice.chosen.optimizer
     if advice.easiest:
         reasons = _reasons(efforts[advice.easiest], efforts[chosen], form)
@@ -279,8 +281,8 @@ def _reasons(easy: Effort, chosen: Effort, form: MetricFormat) -> str:
             words.append("it has no learning rate to choose")
         elif each is Advantage.FEWER_TRIALS:
             words.append(
-                f"{_trials(easy.trials)} of its search come within {close} of its best, of "
-                f"{chosen.optimizer} {_trials(chosen.trials, bare=True)}"
+                f"its search is within {close} of its best after {_trials(easy.trials)} on "
+                f"average, that of {chosen.optimizer} after {count(chosen.trials)}"
             )
         elif each is Advantage.WIDER_BASIN:
             least = "at least " if easy.decades_open else ""
@@ -291,9 +293,7 @@ def _reasons(easy: Effort, chosen: Effort, form: MetricFormat) -> str:
     return listed(words)
 
 
-def _trials(number: float, *, bare: bool = False) -> str:
-    if bare:
-        return count(number)
+def _trials(number: float) -> str:
     return "1 trial" if number == 1 else f"{count(number)} trials"
 
 
