@@ -140,9 +140,11 @@ def test_a_missing_run_is_no_divergence(rows, make_reading):
 
 def test_one_seed_cannot_tell(run_row, make_reading):
     rows = [run_row(name, 1000, 0.9, test=0.9) for name in ("a", "b")]
-    row = pairwise(make_reading(rows)).iloc[0]
-    assert row["relation"] == "cannot tell"
-    assert row["improvement"] == 0.5
+    table = pairwise(make_reading(rows))
+    assert table["relation"].tolist() == ["cannot tell", "cannot tell"]
+    assert table["improvement"].tolist() == [0.5, 0.5]
+    # Neither order has a negative zero.
+    assert [str(value) for value in table["difference"]] == ["0.0", "0.0"]
 
 
 def test_without_final_runs_there_is_no_pair(run_row, make_reading):

@@ -105,7 +105,8 @@ def _figures(test: PairedTest | None, p_value: float, sign: float) -> dict[str, 
     mean, low, high, seeds = test.interval
     ends = (low, high) if sign > 0 else (-high, -low)
     return {
-        "difference": sign * mean,
+        # Without the sum the mirror of 0 would be -0.
+        "difference": sign * mean + 0.0,
         "low": ends[0],
         "high": ends[1],
         "p_value": p_value,
