@@ -257,7 +257,7 @@ class _Work:
 
     def _lacking(self, names: Iterable[str]) -> list[_Lacking]:
         """Enter the members of some stages; returns what of them has to be trained."""
-        found = []
+        found: list[_Lacking] = []
         for name in names:
             for whole in settings.members(self.file, name, self._chosen):
                 found += filter(None, map(self._entered, self._parts(whole)))
