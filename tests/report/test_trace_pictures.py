@@ -175,7 +175,7 @@ def test_files_are_of_their_ending_and_the_same_twice(
 def test_paths_that_cannot_be_written_are_refused_first(tmp_path: Path) -> None:
     for name, message, hint in (
         ("a.pngg", "unknown format 'pngg'", "did you mean .png?"),
-        ("a", "no ending", ".svg, .png, .pdf"),
+        ("a", "no ending", ".png, .svg, .pdf"),
         ("nowhere/a.svg", "is not there", "make it first"),
     ):
         with pytest.raises(InputError, match=message) as caught:
