@@ -60,12 +60,13 @@ def pairwise(reading: Reading) -> pd.DataFrame:
         for column in ("test_metric", "diverged")
     )
     values = {name: figures.loc[name].to_numpy(dtype=float) for name in names}
-    diverged = final.groupby("optimizer")["diverged"].sum().to_dict()
+    counts = final.groupby("optimizer")["diverged"].sum()
+    diverged = {name: int(counts[name]) for name in names}
     pairs = list(itertools.combinations(names, 2))
     tests = [_test(values, diverged, pair, resolution_of(reading.document)) for pair in pairs]
     adjusted = holm([test.p_value if test else math.nan for test in tests])
     higher = reading.document.task.higher_is_better
-    runs = {name: _runs(values[name], gone.loc[name], higher) for name in names}
+    runs = {name: _runs(values[name], gone.T[name], higher) for name in names}
     known = {}
     for (one, two), test, p_value in zip(pairs, tests, adjusted, strict=True):
         for name, other, sign in ((one, two, 1.0), (two, one, -1.0)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def matrix(table: pd.DataFrame, form: MetricFormat) -> Grid:
     return Grid(tuple(names), tuple(rows))
 
 
-def _pair(row: dict[str, Any], form: MetricFormat) -> Cell:
+def _pair(row: Mapping[Any, Any], form: MetricFormat) -> Cell:
     chance = _percent(row["improvement"])
     bound = _bound(row["bound"], form)
     named = f"{row['optimizer']} against {row['other']}: {row['relation']}"

@@ -118,8 +118,8 @@ def basins(table: pd.DataFrame, rates: pd.Series) -> Strip | None:
         ends = (row["low"], row["best_rate"], row["high"])
         bar, text = None, "every rate diverged"
         if math.isfinite(row["decades"]):
-            places = (_place(axis, end) for end in ends)
-            bar = Bar(*places, low_open=row["low_open"], high_open=row["high_open"])
+            smallest, best, largest = (_place(axis, end) for end in ends)
+            bar = Bar(smallest, best, largest, low_open=row["low_open"], high_open=row["high_open"])
             least = "at least " if row["low_open"] or row["high_open"] else ""
             text = f"{least}{decades(row['decades'])}"
         rows.append(Row(row["optimizer"], "search", bar, text))

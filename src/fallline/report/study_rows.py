@@ -87,11 +87,11 @@ def ranking(reading: Reading, table: pd.DataFrame, on: Sheet) -> Figure | None:
     lay_out(axis, whole, "x", apart=0.42 / max(on.width - names_width(names) - 0.9, 0.8))
     axis.set_xlabel(f"test {form.title}")
     texts = [
-        form.with_interval(*row).replace(" %", "") for row in zip(mean, low, high, strict=True)
+        form.with_interval(*ends).replace(" %", "") for ends in zip(mean, low, high, strict=True)
     ]
     _beside(axis, [_or_diverged(*pair) for pair in zip(texts, table["relation"], strict=True)])
-    columns = len(handles) if on.double else min(2, len(handles))
-    below(figure, handles, columns, handletextpad=0.2)
+    across = len(handles) if on.double else min(2, len(handles))
+    below(figure, handles, across, handletextpad=0.2)
     return figure
 
 
