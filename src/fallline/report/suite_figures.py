@@ -156,7 +156,7 @@ def _layout(end: float) -> dict[str, Any]:
     shares = (0.0, 0.25, 0.5, 0.75, 1.0)
     return {
         "xaxis": {
-            "title": {"text": "times as long as the fastest on the task, at most"},
+            "title": {"text": "factor of the fastest time"},
             "type": "log",
             "range": [-0.01, round(math.log10(end), 4)],
             "tickmode": "array",
