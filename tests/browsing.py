@@ -90,4 +90,8 @@ def walk(page: Page) -> Walk:
     controls = page.evaluate("probes.watch()")
     for _ in range(controls + 1):
         page.keyboard.press("Tab")
+    for _ in range(controls):  # a frame that scrolls is a stop of its own
+        if not page.evaluate("probes.walked()")["missed"]:
+            break
+        page.keyboard.press("Tab")
     return Walk(controls, **page.evaluate("probes.walked()"))
