@@ -77,7 +77,7 @@ def test_halving_in_words_before_any_trial_was_stopped(ruled) -> None:
     text = search_words.search(ruled("budget 27 halving", epochs=20))
     assert "Every trial ran on one seed, and weak ones were stopped early" in text
     assert "after epochs 2 and 7 only the best third of an optimizer's trials went on" in text
-    assert "Among those that were trained to the end the best tenth of several ran on 3" in text
+    assert "Where several were trained to the end, the best tenth of them ran on 3 seeds" in text
     assert "Where the best at the first rung lay at the largest" in text
     assert "which saved" not in text
     quarter = search_words.search(ruled("budget 15 halving 4", epochs=20))

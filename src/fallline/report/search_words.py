@@ -129,15 +129,18 @@ def _halving(reading: Reading, asked: Protocol) -> Iterator[str]:
     yield (
         f"Every trial ran on {'one seed' if first == 1 else f'{first} seeds'}, and weak ones were "
         f"stopped early (successive halving): after {_epochs(rungs)} only the best {part} of an "
-        "optimizer's trials went on, by their validation figures there, those that diverged last."
+        "optimizer's trials went on, by their validation figures there; one that diverged was "
+        "behind all others."
     )
     if stopped := _stopped(reading, rungs):
         yield stopped
-    best = "Among those that were trained to the end"
     if confirmed > first:
-        best += f" the best tenth of several ran on {confirmed} seeds in all, and"
+        yield (
+            "Where several were trained to the end, the best tenth of them ran on "
+            f"{confirmed} seeds in all."
+        )
     yield (
-        f"{best} the one with the best mean validation figure after the last epoch was chosen. "
+        "Of those trained to the end the one with the best mean validation figure was chosen. "
         "Where a chart shows trials, a stopped one has its figure at the rung. A trial that needs "
         "long to become good may be stopped wrongly: a budget without halving trains all of them."
     )
