@@ -158,6 +158,15 @@ def test_equal_entries_are_read_as_a_study_is(trained: Study) -> None:
     assert set.union(*seen) == set(final[final["optimizer"] == "adam"]["test_loss"])
 
 
+def test_an_advantage_is_the_supersets_paired_by_seed(trained: Study) -> None:
+    final = trained.runs[trained.runs["phase"] == "final"]
+    sgd, adam = (final[final["optimizer"] == each]["test_metric"] for each in ("sgd", "adam"))
+    found = studies._included(trained, studies.Pair("adam", "sgd", "made up"), 2)
+    assert found.advantage.mean == pytest.approx(adam.mean() - sgd.mean())
+    assert (found.superset_figure, found.subset_figure) == pytest.approx((adam.mean(), sgd.mean()))
+    assert found.superset_setting.startswith("learning_rate ")
+
+
 def advantage(high: float, p_value: float = 0.001) -> studies.Inclusion:
     interval = Interval(high - 0.01, high - 0.02, high, 10)
     return studies.Inclusion(
