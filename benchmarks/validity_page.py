@@ -45,6 +45,8 @@ def text(proof: Proof, options: argparse.Namespace) -> str:
     if proof.repeated:
         parts += _order(proof)
     parts += _sources()
+    if not (proof.inclusions and proof.repeated):
+        parts.append("**Not run for this page**: inclusions, and the same study again.")
     return "\n\n".join([*parts, reporting.origin()])
 
 
@@ -87,6 +89,7 @@ def _in_short(proof: Proof) -> list[str]:
             if short
             else []
         ),
+        _doubts(proof),
         "- a single *worse* in a study of many optimizers whose validation and test figures go "
         "together closely: the best is then partly the luckiest, and the others suffer for it "
         "(the table of normal figures says by how much);",
@@ -94,6 +97,17 @@ def _in_short(proof: Proof) -> list[str]:
         "intervals are over seeds.",
     ]
     return [_paragraphs(lines)]
+
+
+def _doubts(proof: Proof) -> str:
+    """What the weaker of the two words is worth, by the drawn real figures of most entries."""
+    real = proof.drawn or proof.read
+    most = max((each for each in real if each.name == real[0].name), key=lambda each: each.entries)
+    return (
+        "- *probably worse*, which is not corrected for the number of optimizers: of "
+        f"{most.entries} equal ones ({most.name}), some one was called so or *worse* in "
+        f"{100 * (1 - most.none_doubted.value):.0f} % of the studies;"
+    )
 
 
 def _equal(proof: Proof, options: argparse.Namespace) -> list[str]:
