@@ -143,9 +143,9 @@ def test_folds_end_with_a_table_and_an_interval_and_leave_nothing_behind(tmp_pat
 
 def test_the_terms_of_the_loss_are_options(tmp_path: Path) -> None:
     asked = ("--epochs", "1", "--batch-size", "all", "--optimizer", "sgd", "--out", "kept")
-    plain = _here("train", "digits-mlp", *asked, cwd=tmp_path)
+    plain = _run("train", "digits-mlp", *asked, cwd=tmp_path)
     given = ("--l1", "0.001", "--l2", "0.01", "--activation", "tanh")
-    other = _here("train", "digits-mlp", *asked, *given, cwd=tmp_path)
+    other = _run("train", "digits-mlp", *asked, *given, cwd=tmp_path)
     losses = [float(re.search(r"train loss (\S+)", done.stderr)[1]) for done in (plain, other)]
     assert losses[1] > losses[0] + 1
 
@@ -279,7 +279,7 @@ def test_a_process_ends_with_2(tmp_path: Path) -> None:
 
 def test_another_study_in_the_folder_is_refused(compared) -> None:
     folder, _ = compared
-    done = _here("compare", "digits-mlp", "--epochs", "3", "--out", "study", cwd=folder)
+    done = _run("compare", "digits-mlp", "--epochs", "3", "--out", "study", cwd=folder)
     assert done.returncode == 2
     assert "holds another study" in done.stderr
     assert "epochs: 2 there, 3 asked" in done.stderr
@@ -294,7 +294,7 @@ def test_train_then_evaluate_give_the_same_figures(tmp_path: Path) -> None:
     folder = re.search(r"^weights: (.*)$", done.stdout, re.M)
     assert measured
     assert folder
-    again = _here("evaluate", folder[1], cwd=tmp_path)
+    again = _run("evaluate", folder[1], cwd=tmp_path)
     assert again.stdout.strip() == measured[0]
     history = (tmp_path / folder[1]).with_name("history.csv").read_text().splitlines()
     assert history[0].startswith("epoch,train_loss,train_accuracy,validation_loss")
