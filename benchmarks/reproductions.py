@@ -12,6 +12,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import command
 import machine
 import reporting
 from command import BenchmarkError
+from fallline.analysis.statistics import LEVEL
 from fallline.report.reproduction_tables import MODES, overall
 from fallline.reproduction import Reproduction, open_series
 
@@ -144,8 +146,13 @@ def write_index(work: Path, docs: Path) -> None:
         "[studies.md](../studies.md) says how. Times of a training are of the machine as it was "
         "while the study ran, other work beside it included.",
     ]
-    for study in STUDIES:
-        reports = {form: found for form in FORMS if (found := _latest(work, study, form))}
+    known = {
+        study: {form: found for form in FORMS if (found := _latest(work, study, form))}
+        for study in STUDIES
+    }
+    if overturned := [line for reports in known.values() for line in _overturned(reports)]:
+        parts += ["## What the better protocol overturns", "\n".join(overturned)]
+    for study, reports in known.items():
         if reports:
             parts += _summary(study, reports)
     (docs / "index.md").write_text("\n\n".join(parts) + "\n")
@@ -183,6 +190,34 @@ def _summary(study: str, reports: dict[str, Reproduction]) -> list[str]:
         header = ["claim", "form", "measured", "verdict"]
         parts.append(reporting.text_table(header, rows))
     return parts
+
+
+def _overturned(reports: dict[str, Reproduction]) -> Iterator[str]:
+    """Claims that do not hold as it should be done, and ranks that a searched rate changes."""
+    report = reports.get("as-it-should-be")
+    if report is None:
+        return
+    wrong = {"the reverse holds": "the reverse holds", "cannot be told": "it cannot be told"}
+    lines = [
+        f'"{text}" {wrong[verdict].capitalize()} {words}.'
+        for text, words, verdict in verdicts(report)
+        if verdict in wrong
+    ]
+    for row in report.findings.tuning.itertuples():
+        if row.p_value < LEVEL and row.untuned_rank - row.tuned_rank >= 2:
+            before, after = (_figure(value, row.metric) for value in (row.untuned, row.tuned))
+            lines.append(
+                f"Searching its learning rate moves {row.setting} ({row.stage}) from rank "
+                f"{row.untuned_rank} ({before} at {row.untuned_rate:g}) to rank {row.tuned_rank} "
+                f"({after} at {row.tuned_rate:g})."
+            )
+    if lines:
+        yield f"- {report.file.title}:"
+        yield from (f"  - {line}" for line in lines)
+
+
+def _figure(value: float, metric: str) -> str:
+    return f"{100 * value:.1f} %" if metric == "accuracy" else f"{value:.3f}"
 
 
 def verdicts(report: Reproduction) -> list[tuple[str, str, str]]:
