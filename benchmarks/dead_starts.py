@@ -43,7 +43,7 @@ def rows(report: Reproduction) -> Iterator[tuple[str, ...]]:
             f"{', '.join(published.where.values())} ({published.stage})",
             f"{len(alive)} of {len(losses)}",
             f"{theirs:.3f}",
-            f"{found.mean:.3f}",
+            f"{found.mean:.3f}" if len(alive) else "—",
             f"{found.low:.3f} to {found.high:.3f}" if np.isfinite(found.low) else "—",
             fits,
         )
