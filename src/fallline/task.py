@@ -248,7 +248,7 @@ class Task:
         text = str(given).strip().lower()
         if text == FULL_BATCH:
             return len(self.dataset.train)
-        if not re.fullmatch("[+-]?[0-9]+", text) or int(text) < 1:
+        if not re.fullmatch("[+-]?[0-9]{1,18}", text) or int(text) < 1:
             raise InputError(
                 f"batch_size must be a whole number of at least 1, got {given!r}",
                 hint=f"1 is stochastic descent, {FULL_BATCH!r} takes all training examples",
