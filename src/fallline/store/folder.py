@@ -139,6 +139,17 @@ def _without_none(tree: Any) -> Any:
     return tree
 
 
+def inside(folder: Path, name: str) -> Path:
+    """The folder ``name`` inside of ``folder``; a document may not name one that lies elsewhere."""
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts or "\0" in name:
+        raise StudyError(
+            f"{str(folder)!r} names the folder {name!r}, which is not inside of it",
+            hint="it was changed after fallline wrote it: bring back a copy",
+        )
+    return folder / name
+
+
 def read_record(path: Path, kind: type[Any]) -> Any:
     """The record in a TOML file; a :class:`StudyError` says why there is none."""
     try:
@@ -151,7 +162,7 @@ def read_record(path: Path, kind: type[Any]) -> Any:
                 "read the study with the version that wrote it",
             )
         return msgspec.convert(tree, kind)
-    except (msgspec.MsgspecError, ValueError, OSError) as error:
+    except (msgspec.MsgspecError, ValueError, OSError, RecursionError) as error:
         raise StudyError(
             f"{str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}",
             hint="it was changed or damaged after fallline wrote it: bring back a copy, "

@@ -150,4 +150,12 @@ def read(folder: Path) -> pa.Table:
 
 def results(table: pa.Table) -> Iterable[RunResult]:
     """The runs of a table of parts."""
-    return (result_of(row) for row in table.to_pylist())
+    for row in table.to_pylist():
+        try:
+            yield result_of(row)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise StudyError(
+                f"the run {row['run_id']!r} in a part cannot be read: {error}",
+                hint="a part was changed or damaged after it was written: bring back a copy of "
+                "the study, or begin it in another folder",
+            ) from error

@@ -11,7 +11,7 @@ import msgspec
 from fallline.errors import StudyError
 from fallline.planning.extending import require_same
 from fallline.planning.studyfile import StudyFile
-from fallline.store.folder import StudyFolder, read_record, write_record
+from fallline.store.folder import StudyFolder, inside, read_record, write_record
 
 FORMAT_VERSION = 1
 DOCUMENT = "series.toml"
@@ -125,4 +125,4 @@ class SeriesFolder:
 
     def study(self, member: StoredMember) -> StudyFolder:
         """The study of a member."""
-        return StudyFolder.open(self.path / member.folder)
+        return StudyFolder.open(inside(self.path, member.folder))

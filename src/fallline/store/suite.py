@@ -11,7 +11,7 @@ import msgspec
 
 from fallline.errors import StudyError
 from fallline.records import stable_hash
-from fallline.store.folder import StudyFolder, read_record, write_record
+from fallline.store.folder import StudyFolder, inside, read_record, write_record
 
 FORMAT_VERSION = 1
 DOCUMENT = "suite.toml"
@@ -112,7 +112,8 @@ class SuiteFolder:
 
     def path_of(self, name: str) -> Path:
         """The folder of a task's study, whether it is there or not."""
-        return self.path / next(each.folder for each in self.document.tasks if each.name == name)
+        own = next(each.folder for each in self.document.tasks if each.name == name)
+        return inside(self.path, own)
 
     def study(self, name: str) -> StudyFolder | None:
         """The study of a task; None where it has not begun."""
