@@ -67,7 +67,7 @@ class StudyConfig:
             )
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
-        if len(self.search_seeds) > FIRST_FINAL_SEED:
+        if not self.defaults and self.seeds > FIRST_FINAL_SEED:
             raise InputError(
                 f"--seeds must be at most {FIRST_FINAL_SEED}, got {self.seeds}",
                 hint="the seeds from there on are fresh ones, for the final runs",
