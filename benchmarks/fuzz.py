@@ -390,14 +390,29 @@ READERS: dict[str, Reader] = {
     ),
     "study file": Reader(_study_file_seeds, _read_study_file, _TOML),
     "protocol": Reader(
-        lambda: [b"budget 15", b"budget:30 tpe", b"budget 30 halving 4", b"time 60s", b"grid"]
-        + [b"self-tuning", b"time 1.5e2 min", b"defaults"],
+        lambda: (
+            [b"budget 15", b"budget:30 tpe", b"budget 30 halving 4", b"time 60s", b"grid"]
+            + [b"self-tuning", b"time 1.5e2 min", b"defaults"]
+        ),
         _read_protocol,
-        (b"budget ", b"time ", b"halving", b"tpe", b"1e999", b"9" * 5000, b"-", b"inf", b"\0", b" "),
+        (
+            b"budget ",
+            b"time ",
+            b"halving",
+            b"tpe",
+            b"1e999",
+            b"9" * 5000,
+            b"-",
+            b"inf",
+            b"\0",
+            b" ",
+        ),
     ),
     "optimizers": Reader(
-        lambda: [b"adam", b"sgd,adam", b"adam(learning_rate=0.01, beta_1=0.8)", b"rmsprop:torch"]
-        + [b"adam+cosine", b"studies", b"adam(learning_rate=0.1)+cosine(final=0.1)"],
+        lambda: (
+            [b"adam", b"sgd,adam", b"adam(learning_rate=0.01, beta_1=0.8)", b"rmsprop:torch"]
+            + [b"adam+cosine", b"studies", b"adam(learning_rate=0.1)+cosine(final=0.1)"]
+        ),
         _read_optimizers,
         (b"(", b")", b"+", b":", b",", b"=", b"nan", b"1e999", b"true", b"9" * 5000, b"+cosine" * 9)
         + (b"learning_rate=", b"torch", b"\0", b"(" * 3000, b"+cosine" * 3000),
@@ -405,8 +420,30 @@ READERS: dict[str, Reader] = {
     "expression": Reader(
         lambda: [b"x^4 - 3*x^2 + x", b"(1 - x1)^2 + 100*(x2 - x1^2)^2", b"max(sin(x), exp(y), pi)"],
         _read_expression,
-        (b"(", b")", b"^", b"**", b"sin(", b"lambda:", b"x.__class__", b"__import__('os')", b"1e999")
-        + (b"9" * 400, b"[", b"if", b"for", b"0x", b"1_0", b"'", b"\\", b"(" * 300, b"-" * 400, b"~"),
+        (
+            b"(",
+            b")",
+            b"^",
+            b"**",
+            b"sin(",
+            b"lambda:",
+            b"x.__class__",
+            b"__import__('os')",
+            b"1e999",
+        )
+        + (
+            b"9" * 400,
+            b"[",
+            b"if",
+            b"for",
+            b"0x",
+            b"1_0",
+            b"'",
+            b"\\",
+            b"(" * 300,
+            b"-" * 400,
+            b"~",
+        ),
     ),
     "study": Reader(_study_seeds, _read_study, _TOML),
 }

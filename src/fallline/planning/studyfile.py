@@ -192,9 +192,7 @@ def parse(tree: Any, where: str = "the study", *, forms: tuple[str, ...] = ()) -
     overrides = {form: tree.pop(form, None) for form in FORMS}
     for form, changes in overrides.items():
         if not isinstance(changes, dict | None):
-            raise InputError(
-                f"{where}: {form} is {changes!r}", hint=f"make it a table: [{form}]"
-            )
+            raise InputError(f"{where}: {form} is {changes!r}", hint=f"make it a table: [{form}]")
     quick_as_published = None
     if isinstance(overrides["as_published"], dict):
         quick_as_published = overrides["as_published"].pop("quick", None)
