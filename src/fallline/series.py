@@ -245,7 +245,7 @@ class _Work:
 
     def run(self) -> None:
         """Stage after stage up to one that chooses, the studies of these side by side."""
-        self._stored = list(self.folder.progress.members)
+        self._stored = list(self.folder.members)
         self._complete = {each.folder for each in self._stored}
         for names in members.stretches(self.file):
             pool.work([self._job(each) for each in self._lacking(names)], self.devices, self)

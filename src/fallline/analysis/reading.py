@@ -31,6 +31,8 @@ class Reading:
     """By learning rate, of the trials whose other hyper-parameters are at their defaults."""
     target: float
     """The validation figure to be reached; NaN where there is none."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with the study's folder, a sentence each."""
 
     @property
     def measured(self) -> pd.DataFrame:
@@ -44,6 +46,7 @@ def read(
     *,
     timing: Timing | None = None,
     complete: bool = True,
+    problems: tuple[str, ...] = (),
 ) -> Reading:
     """The reading of the frame of ``runs`` (a row per run, as the store gives it)."""
     known = with_last_figures(runs)
@@ -56,4 +59,5 @@ def read(
         curves=curves(known),
         sensitivity=sensitivity(rates_alone(known, document)),
         target=target_of(known, document),
+        problems=problems,
     )

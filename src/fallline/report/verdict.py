@@ -106,7 +106,7 @@ def _unfinished(reading: Reading, form: MetricFormat) -> str:
 
 def warnings(reading: Reading) -> list[str]:
     """What limits the verdict: short sentences, the weightiest first."""
-    found = []
+    found = list(reading.problems)
     protocol, form = reading.document.protocol, formats.metric_format(reading.document.task)
     if not reading.complete:
         found.append("The study is not finished; the same command goes on with it.")

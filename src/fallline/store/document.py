@@ -118,5 +118,8 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Runs that an earlier, interrupted process had trained: their time is not in these figures."""
     peak_memory: int = 0
     """The most bytes that the devices, or the process on a CPU, held at once; 0 if not known."""
+    runs: int = 0
+    """Runs that were stored when the study was finished; 0 in studies of a version that did not
+    count them."""
     state_bytes: dict[str, int] = msgspec.field(default_factory=dict)
     """What each optimizer keeps of one run beside its weights, in bytes."""
