@@ -149,6 +149,8 @@ class _Work:
     """What runs had come to at the last rung where they waited."""
     _written: float = 0.0
     _stored_before: int = 0
+    _planned: set[str] = field(default_factory=set)
+    """The runs that this study asked for, by id, stored ones included."""
     _evaluation: Evaluation | None = None
 
     def run(self) -> None:
@@ -188,6 +190,7 @@ class _Work:
                     name: coming.result().state_bytes(name)
                     for name, coming in self._populations.items()
                 },
+                not_counted=tuple(sorted(run for run in self.done if not self._counts(run))),
             )
         )
         clock.remove(self.study.path)
@@ -241,7 +244,15 @@ class _Work:
         return [future.result() for future in futures.values()]
 
     def _of(self, phase: str) -> list[RunResult]:
-        return [result for result in self.done.values() if result.run.phase == phase]
+        return [
+            result
+            for run_id, result in self.done.items()
+            if result.run.phase == phase and self._counts(run_id)
+        ]
+
+    def _counts(self, run_id: str) -> bool:
+        """Whether a stored run is one of the study's, and not of what it was before."""
+        return not self.study.document.history or run_id in self._planned
 
     def _search(self) -> None:
         higher = self.task.higher_is_better
@@ -288,6 +299,7 @@ class _Work:
         self._populations[name].result()
 
     def _train(self, phase: str, runs: Sequence[Run], until: int = 0) -> None:
+        self._planned.update(run.run_id for run in runs)
         lacking = [run for run in runs if run.run_id not in self.done]
         if not lacking:
             return

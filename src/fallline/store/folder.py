@@ -13,7 +13,7 @@ import tomli_w
 
 from fallline.errors import StudyError
 from fallline.records import RunResult, stable_hash
-from fallline.store import durable, manifest, mending, parts
+from fallline.store import counting, durable, extension, manifest, mending, parts
 from fallline.store.contents import PARTS_FOLDER, Contents, look
 from fallline.store.document import FORMAT_VERSION, StudyDocument, Timing
 from fallline.store.lock import HOLDER_FILE, LOCK_FILE, Lock
@@ -57,12 +57,15 @@ class StudyFolder:
     def begin(cls, path: Path | str, document: StudyDocument) -> StudyFolder:
         """The folder ``path``, to be written: made, or gone on with where it holds this study.
 
-        What is damaged in it is set aside first, and said as a warning of the logger.
+        Where more is asked than it holds, its document becomes the wider one. What is
+        damaged in it is set aside first, and said as a warning of the logger.
         """
         folder = Path(path)
         if (folder / _DOCUMENT).is_file():
             study = cls.open(folder)
-            _check_same(study.document, document, folder)
+            extension.extended(study.document, document, folder, complete=study.complete)
+            problems = study.take()
+            study._extend(document)
         else:
             if folder.is_dir() and _holds_anything(folder):
                 raise StudyError(
@@ -72,9 +75,30 @@ class StudyFolder:
             _refusable(folder, lambda: (folder / _PARTS).mkdir(parents=True, exist_ok=True))
             _refusable(folder, lambda: write_record(folder / _DOCUMENT, document))
             study = cls(folder, document)
-        for problem in study.take():
+            problems = study.take()
+        for problem in problems:
             log.warning("%s: %s", study.path, problem)
         return study
+
+    def _extend(self, asked: StudyDocument) -> None:
+        """Make of the study what is asked, as it is now that nobody else writes."""
+        try:
+            self.document = held = read_record(self.path / _DOCUMENT, StudyDocument)
+            # Its end of before is no end of the wider study: it goes first, so that a kill between
+            # the two leaves a study that is not complete, and never one that says it is.
+            aside = self.path / f"timing-{len(held.history) + 1}.toml"
+            if aside.is_file() and not self.complete:
+                _refusable(self.path, lambda: durable.rename(aside, self.path / _TIMING))
+            wider = extension.extended(held, asked, self.path, complete=self.complete)
+            if wider is None:
+                return
+            if self.complete:
+                _refusable(self.path, lambda: durable.rename(self.path / _TIMING, aside))
+            _refusable(self.path, lambda: write_record(self.path / _DOCUMENT, wider))
+            self.document = wider
+        except BaseException:
+            self.close()
+            raise
 
     def take(self) -> tuple[str, ...]:
         """Become the folder's writer and put it in order; returns the problems that there were.
@@ -167,12 +191,20 @@ class StudyFolder:
         return list(parts.results(self.contents().table))
 
     def runs(self) -> pd.DataFrame:
-        """Every stored run, a row each; the columns are those of :func:`parts.schema`."""
+        """Every run that counts, a row each; the columns are those of :func:`parts.schema`."""
         return self.frame(self.contents())
 
     def frame(self, contents: Contents) -> pd.DataFrame:
-        """The runs of ``contents``, a row each."""
-        return contents.table.to_pandas()
+        """The runs of ``contents`` that count: in a study that was extended some may not."""
+        frame = contents.table.to_pandas()
+        if not self.document.history:
+            return frame
+        aside = (
+            contents.timing.not_counted
+            if contents.timing is not None and contents.complete
+            else counting.not_counted(list(parts.results(contents.table)), self.document)
+        )
+        return frame[~frame["run_id"].isin(list(aside))].reset_index(drop=True)
 
 
 def _holds_anything(folder: Path) -> bool:
@@ -225,31 +257,6 @@ def read_record(path: Path, kind: type[Any]) -> Any:
             hint="it was changed or damaged after fallline wrote it: bring back a copy, "
             "or begin a study in another folder",
         ) from error
-
-
-def _check_same(held: StudyDocument, asked: StudyDocument, folder: Path) -> None:
-    """Raise unless both documents ask for the same runs, with the differences named."""
-    differences = []
-    if held.task.name != asked.task.name:
-        raise StudyError(
-            f"the folder {str(folder)!r} holds a study of another task, {held.task.name!r}",
-            hint="give --out another folder",
-        )
-    for part in ("task", "protocol"):
-        for name in getattr(held, part).__struct_fields__:
-            old, new = (getattr(getattr(document, part), name) for document in (held, asked))
-            if old != new and name not in ("title", "licence", "source", "notes"):
-                differences.append(f"{name}: {_short(old)} there, {_short(new)} asked")
-    if differences:
-        raise StudyError(
-            f"the folder {str(folder)!r} holds another study ({'; '.join(differences)})",
-            hint="give --out another folder, or ask for the same study to go on with it",
-        )
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _refusable(folder: Path, write: Any) -> None:
