@@ -17,7 +17,7 @@ from fallline.engine import arrangement
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare, usable_cores
 from fallline.engine.evaluation import Evaluation
-from fallline.engine.events import Advanced, Finished, Paused, UnderWay
+from fallline.engine.events import Finished, Paused, UnderWay
 from fallline.engine.feeding import Resident, Seeds
 from fallline.engine.population import Population
 from fallline.optimizers import Optimizer
@@ -28,49 +28,21 @@ from fallline.planning.search import Search
 from fallline.planning.selection import best_trials
 from fallline.records import Run, RunResult, Status
 from fallline.snapshots import PATIENCE_SECONDS, Snapshots, terminable
-from fallline.store import clock
+from fallline.store import clock, logbook
 from fallline.store.document import Timing
 from fallline.store.folder import StudyFolder
 from fallline.task import Task
+from fallline.telling import Compiling as Compiling
+from fallline.telling import Event as Event
+from fallline.telling import Listener as Listener
+from fallline.telling import Logged
+from fallline.telling import PhaseBegan as PhaseBegan
+from fallline.telling import Planned as Planned
+from fallline.telling import silent as silent
 
 MOST_COMPILERS = 8
 WRITE_SECONDS = 2.0
 """Finished runs wait at most about this long before they are written."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """The study begins: what it will train, and what of it is stored already."""
-
-    task: Task
-    optimizers: tuple[Optimizer, ...]
-    folder: Path
-    stored: int
-
-
-@dataclass(frozen=True)
-class PhaseBegan:
-    """A phase begins: ``"search"``, ``"widening"``, ``"confirming"``, ``"final"``, ``"timing"``."""
-
-    name: str
-    runs: tuple[Run, ...]
-    until: int = 0
-    """Epochs after which the runs wait at a rung; 0: they train to their end."""
-
-
-@dataclass(frozen=True)
-class Compiling:
-    """The study waits for a program to be compiled."""
-
-    optimizers: tuple[str, ...]
-
-
-Event = Planned | PhaseBegan | Compiling | Advanced | Paused | Finished
-Listener = Callable[[Event], None]
-
-
-def silent(event: Event) -> None:
-    """A listener that tells nobody."""
 
 
 def compare(
@@ -97,14 +69,23 @@ def compare(
     if config.protocol.method == "tpe":
         tpe.require()
     chosen = catalogue.resolve(config.optimizers)
-    study = StudyFolder.begin(folder, describe(task, chosen, config))
+    document = describe(task, chosen, config)
+    study = StudyFolder.begin(folder, document)
     try:
         if not study.complete:
-            with terminable():
-                _Work(task, chosen, config, study, listener, devices).run()
+            asked = f"{task.name}, {config}"
+            with terminable(), logbook.kept(study.path, asked, document.versions):
+                told = Logged(listener)
+                _Work(task, chosen, config, study, told, devices).run()
+                told.phase_ended()
     finally:
         study.close()
     return study.path
+
+
+def since(began: float) -> float:
+    """Seconds since ``time.perf_counter()`` was ``began``; clocks that go back count as none."""
+    return max(0.0, time.perf_counter() - began)
 
 
 def compile_threads() -> int:
@@ -155,7 +136,9 @@ class _Work:
 
     def run(self) -> None:
         began = time.perf_counter()
-        with ThreadPoolExecutor(compile_threads()) as compiler:
+        with ThreadPoolExecutor(
+            compile_threads(), initializer=logbook.enter, initargs=(self.study.path,)
+        ) as compiler:
             # What needs no program is done while the first one is compiled.
             self._populations = self._prepare(compiler)
             try:
@@ -166,7 +149,7 @@ class _Work:
                 self.listener(
                     Planned(self.task, self.optimizers, self.study.path, self._stored_before)
                 )
-                self.phases["prepare"] = time.perf_counter() - began
+                self.phases["prepare"] = since(began)
                 self._search()
                 best = best_trials(self._of("search"), higher_is_better=self.task.higher_is_better)
                 self._train("final", plan.final_runs(self.optimizers, self.config, best))
@@ -178,7 +161,7 @@ class _Work:
         searched = clock.load(self.study.path).spent
         self.study.finish(
             Timing(
-                total=time.perf_counter() - began,
+                total=since(began),
                 compile=sum(each.compile_seconds for each in self._all_populations()),
                 train=self.trained_seconds,
                 phases=self.phases,
@@ -229,6 +212,8 @@ class _Work:
                 stopping=self.config.stopping,
             )
             population.compile()
+            names = ", ".join(group.optimizers)
+            logbook.tell("compiled %s in %.2f s", names, population.compile_seconds)
             return population
 
         # Where time is limited each program is compiled in its optimizer's own.
@@ -312,7 +297,7 @@ class _Work:
         self._spent(phase, began)
 
     def _spent(self, phase: str, began: float) -> None:
-        self.phases[phase] = self.phases.get(phase, 0.0) + time.perf_counter() - began
+        self.phases[phase] = self.phases.get(phase, 0.0) + since(began)
 
     def _by_population(self, runs: Iterable[Run]) -> Iterator[tuple[Coming, list[Run]]]:
         """The runs of each population, in the order in which the populations are compiled."""
@@ -352,7 +337,7 @@ class _Work:
             self._snapshots.keep(population.states(PATIENCE_SECONDS))
             raise
         finally:
-            self.trained_seconds += time.perf_counter() - began
+            self.trained_seconds += since(began)
 
     def _store(self, population: Population, finished: list[Finished], batch_size: int) -> None:
         """Write finished runs, the final ones with their test figures, and empty the list."""
