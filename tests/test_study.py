@@ -163,8 +163,8 @@ def test_a_complete_study_is_not_trained_again(finished: Path) -> None:
 
 
 def test_another_study_is_refused_with_the_difference(finished: Path) -> None:
-    with pytest.raises(StudyError, match="epochs: 4 there, 5 asked"):
-        study.compare(_task(), _config(epochs=5), finished)
+    with pytest.raises(StudyError, match="batch_size: 25 there, 20 asked"):
+        study.compare(_task(), _config(batch_size=20), finished)
     assert StudyFolder.open(finished).complete
 
 

@@ -137,6 +137,9 @@ def plan(given: Sequence[Member]) -> Planned:
                 epochs=config.epochs,
                 batch_size=config.batch_size,
                 fingerprint=task.with_precision(config.precision).fingerprint,
+                table=task.table.path if task.table else "",
+                column=task.table.column if task.table else "",
+                kind=(task.table.kind if task.table else None) or "",
             )
         )
         work.append(_seconds(task, config))

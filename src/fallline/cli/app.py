@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fallline import __version__
-from fallline.cli import catalogue, compare, doctor, export, landscape, series, trace, train
+from fallline.cli import catalogue, compare, doctor, export, landscape, resume, series, trace, train
 from fallline.cli.verbosity import talking
 from fallline.errors import FalllineError
 from fallline.store import logbook
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("compare")(talking(compare.compare))
+app.command("resume")(talking(resume.resume))
 app.command("show")(talking(compare.show_study))
 app.command("export")(talking(export.export))
 app.command("run")(talking(series.run))

@@ -110,6 +110,7 @@ def warnings(reading: Reading) -> list[str]:
     protocol, form = reading.document.protocol, formats.metric_format(reading.document.task)
     if not reading.complete:
         found.append("The study is not finished; the same command goes on with it.")
+    found += _about_versions(reading)
     if protocol.left_out:
         found.append(search_words.left_out(reading))
     if late := search_words.overruns(reading):
@@ -126,6 +127,22 @@ def warnings(reading: Reading) -> list[str]:
     found += _about_the_target(reading, form)
     found += _about_data(reading, form)
     return found
+
+
+def _about_versions(reading: Reading) -> list[str]:
+    """Whether other versions of the libraries trained a part of the runs."""
+    document = reading.document
+    others = {
+        f"{name} {version}": f"{name} {document.versions.get(name, 'without')}"
+        for former in document.history
+        for name, version in former.versions.items()
+    }
+    if not others:
+        return []
+    return [
+        f"A part of the runs was trained by {listed(list(others))}, and the rest by "
+        f"{listed(list(dict.fromkeys(others.values())))}: their last digits may differ."
+    ]
 
 
 def _about_seeds(seeds: int) -> list[str]:
