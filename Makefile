@@ -12,7 +12,7 @@ ifneq ($(wildcard ../shared/data),)
 export FALLLINE_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: compare reproduce test test-all lint check bench docs proofs clean
+.PHONY: compare reproduce test test-all lint check bench docs lock proofs clean
 
 compare: $(INSTALLED)
 	@$(BIN)/fallline compare digits-mlp
@@ -72,6 +72,16 @@ proofs: $(DEVELOPED)
 
 docs: $(DEVELOPED)
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/dependencies.py
+
+# The newest versions that pyproject.toml allows, with the checksums of their files. Needs uv.
+LOCKED = uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command 'make lock'
+
+lock:
+	$(LOCKED) --output-file requirements.lock
+	$(LOCKED) --extra dev --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) build .pytest_cache .mypy_cache .ruff_cache
