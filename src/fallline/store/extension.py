@@ -1,7 +1,7 @@
 """What a study becomes where more is asked of its folder than it holds, and what is refused.
 
-More seeds, optimizers or epochs widen a study: what is stored stays, and what is lacking is trained.
-Less than the folder holds, and anything that would make other numbers of the same runs, is refused.
+More seeds, optimizers or epochs widen a study: what is stored stays, what is lacking is trained.
+Less than the folder holds is refused, and so is what would make other numbers of the same runs.
 """
 
 from __future__ import annotations

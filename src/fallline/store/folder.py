@@ -63,7 +63,8 @@ class StudyFolder:
         folder = Path(path)
         if (folder / _DOCUMENT).is_file():
             study = cls.open(folder)
-            extension.extended(study.document, document, folder, complete=study.complete)
+            # What is no extension is refused before anything is changed.
+            extension.extended(study.document, document, folder, complete=True)
             problems = study.take()
             study._extend(document)
         else:
@@ -87,13 +88,14 @@ class StudyFolder:
             # Its end of before is no end of the wider study: it goes first, so that a kill between
             # the two leaves a study that is not complete, and never one that says it is.
             aside = self.path / f"timing-{len(held.history) + 1}.toml"
-            if aside.is_file() and not self.complete:
-                _refusable(self.path, lambda: durable.rename(aside, self.path / _TIMING))
+            timing = self.path / _TIMING
+            if aside.is_file() and not timing.is_file():
+                _refusable(self.path, lambda: durable.rename(aside, timing))
             wider = extension.extended(held, asked, self.path, complete=self.complete)
             if wider is None:
                 return
-            if self.complete:
-                _refusable(self.path, lambda: durable.rename(self.path / _TIMING, aside))
+            if timing.is_file():
+                _refusable(self.path, lambda: durable.rename(timing, aside))
             _refusable(self.path, lambda: write_record(self.path / _DOCUMENT, wider))
             self.document = wider
         except BaseException:
