@@ -221,3 +221,26 @@ def test_a_part_is_on_the_disk_before_it_gets_its_name(
     monkeypatch.setattr(os, "replace", lambda a, b: (happened.append("renamed"), rename(a, b)))
     _written(tmp_path, a_run(1))
     assert happened == ["flushed", "renamed", "flushed"]
+
+
+def test_a_run_that_failed_makes_way_for_one_that_did_not(tmp_path: Path, a_run) -> None:
+    failed = replace(a_run(0), status=Status.FAILED, reason="no step today", steps=0)
+    still = replace(a_run(1), status=Status.FAILED, reason="nor here", steps=0)
+    (before, _) = _through(tmp_path, failed, still)
+    assert (before.status, before.reason) == (Status.FAILED, "no step today")
+    tables = [
+        parts.decode(_written(tmp_path, *runs))
+        for runs in ([failed, still], [a_run(0), still], [a_run(0, test_loss=9.0)])
+    ]
+    other, again = parts.results(parts.joined(tables))
+    _assert_same(a_run(0), again)
+    assert other.reason == "nor here"
+
+
+def test_parts_from_before_there_were_reasons_open(tmp_path: Path, a_run) -> None:
+    old = tmp_path / "old.parquet"
+    _written(tmp_path, a_run(0))
+    pq.write_table(pq.read_table(tmp_path / "000001.parquet").drop_columns(["reason"]), old)
+    (found,) = parts.results(parts.decode(old.read_bytes()))
+    _assert_same(a_run(0), found)
+    assert found.reason == ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fallline.analysis.curves import curves, sensitivity
 from fallline.analysis.summary import summarise, target_of
 from fallline.analysis.trials import rates_alone, with_last_figures
+from fallline.records import Status
 from fallline.store.document import StudyDocument, Timing
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class Reading:
     def measured(self) -> pd.DataFrame:
         """The rows of the summary with final runs, best first."""
         return self.summary[self.summary["measured_on"] == "final"]
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """By optimizer, why it could not be trained; empty where none failed."""
+        rows = self.runs[self.runs["status"] == Status.FAILED.value].drop_duplicates("optimizer")
+        return dict(zip(rows["optimizer"], rows["reason"], strict=True)) if len(rows) else {}
 
 
 def read(

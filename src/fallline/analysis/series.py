@@ -66,7 +66,7 @@ def _rows(series: SeriesFolder, member: StoredMember) -> list[dict[str, Any]]:
     for run in measured.to_dict("records"):
         step = timing.step.get(run["optimizer"], math.nan) if timing else math.nan
         own = labels[run["optimizer"]]
-        diverged = run["status"] == Status.DIVERGED.value
+        diverged = run["status"] in (Status.DIVERGED.value, Status.FAILED.value)
         curves = {name: np.asarray(run[name], np.float64) for name in CURVES}
         last = {name: _last(curve, diverged) for name, curve in curves.items()}
         tested = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fallline.analysis.comparison import Relation
 from fallline.analysis.reading import Reading
@@ -11,6 +11,9 @@ from fallline.analysis.resolution import unresolved
 from fallline.analysis.summary import rows_of
 from fallline.report import formats, search_words
 from fallline.report.formats import MetricFormat, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEW_SEEDS = 5
 
@@ -23,7 +26,8 @@ def verdict(reading: Reading) -> str:
         return _unfinished(reading, form)
     if not measured:
         return "no run is stored, so there is nothing to say"
-    best, others = measured[0], measured[1:]
+    best = measured[0]
+    others = [row for row in measured[1:] if row["relation"] != Relation.FAILED]
     if best["final_diverged"] == best["seeds"]:
         return "every optimizer diverged on every fresh seed, so none can be recommended"
     figure = f"{form.figure(best['test_metric'])} test {form.title}"
@@ -31,8 +35,13 @@ def verdict(reading: Reading) -> str:
         low, high = form.number(best["test_low"]), form.number(best["test_high"])
         figure += f" (95 % interval {low} to {high})"
     chosen = setting(best, searched=reading.document.protocol.searched) + _others(best, reading)
-    sentence = f"use {chosen}: {figure}"
-    return f"{sentence}; {_against(others, form)}" if others else sentence
+    against = [_against(others, form)] if others else []
+    return "; ".join([f"use {chosen}: {figure}", *against, *_failed(reading)])
+
+
+def _failed(reading: Reading) -> list[str]:
+    """Who could not be trained, in a clause."""
+    return [f"{listed(list(reading.failed))} failed"] if reading.failed else []
 
 
 def setting(row: dict[str, Any], *, searched: bool = True) -> str:
@@ -120,6 +129,10 @@ def warnings(reading: Reading) -> list[str]:
             "Every optimizer ran at its default learning rate and none was searched: "
             "this ranks the defaults as much as the optimizers."
         )
+    found += [
+        f"{name} failed, and ranks last: {reason}. The same command tries it again."
+        for name, reason in reading.failed.items()
+    ]
     found += _about_seeds(len(protocol.final_seeds))
     found += _about_doubt(reading)
     found += _about_borders(reading)
@@ -167,7 +180,7 @@ def _about_doubt(reading: Reading) -> list[str]:
 def _about_borders(reading: Reading) -> list[str]:
     found = []
     for border in ("largest", "smallest"):
-        rows = rows_of(reading.summary[reading.summary["border"] == border])
+        rows = rows_of(_trained(reading, reading.summary["border"] == border))
         if rows:
             names = [setting(row) for row in rows]
             more = "larger" if border == "largest" else "smaller"
@@ -179,7 +192,7 @@ def _about_borders(reading: Reading) -> list[str]:
 
 
 def _about_divergence(reading: Reading) -> list[str]:
-    summary = reading.summary
+    summary = _trained(reading)
     found = []
     late = rows_of(summary[summary["final_diverged"] > 0])
     for row in late[:3]:
@@ -195,6 +208,11 @@ def _about_divergence(reading: Reading) -> list[str]:
         of = formats.count(int(summary["runs"].sum()))
         found.append(f"{total} of {of} runs diverged and counted as the worst: {listed(names)}.")
     return found
+
+
+def _trained(reading: Reading, rows: pd.Series[bool] | bool = True) -> pd.DataFrame:
+    """Those ``rows`` of the summary whose optimizer did not fail."""
+    return reading.summary[~reading.summary["optimizer"].isin(list(reading.failed)) & rows]
 
 
 def _about_the_target(reading: Reading, form: MetricFormat) -> list[str]:

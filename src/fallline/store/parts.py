@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CURVES = ("train_loss", "train_metric", "validation_loss", "validation_metric")
-ADDED: dict[str, Any] = {}
+_REASON = "reason"
+ADDED: dict[str, Any] = {_REASON: ""}
 """Columns that the format got after its beginning, and what they hold for older parts."""
 _TRAINING = "fallline.training"
 _STATUSES = {str(status) for status in Status}
@@ -56,6 +57,7 @@ def schema() -> pa.Schema:
             ("test_loss", pa.float64()),
             ("test_metric", pa.float64()),
             *((name, pa.list_(pa.float32())) for name in _CURVES),
+            (_REASON, pa.string()),
         ]
     )
 
@@ -81,6 +83,7 @@ def row_of(result: RunResult, batch_size: int) -> dict[str, Any]:
         "test_loss": result.test_loss,
         "test_metric": result.test_metric,
         **{name: np.asarray(getattr(result.curves, name), np.float32) for name in _CURVES},
+        _REASON: result.reason,
     }
 
 
@@ -104,6 +107,7 @@ def result_of(row: dict[str, Any]) -> RunResult:
         last_finite_loss=row["last_finite_loss"],
         test_loss=row["test_loss"],
         test_metric=row["test_metric"],
+        reason=row[_REASON],
     )
 
 
@@ -190,13 +194,15 @@ def require_sound(table: pa.Table) -> None:
 
 
 def joined(tables: Iterable[pa.Table]) -> pa.Table:
-    """One table of them, each run once: the first time that it was written."""
+    """One table of them, each run once: the first time that it did not fail."""
     import pyarrow as pa
 
     held = list(tables)
     table = pa.concat_tables(held) if held else schema().empty_table()
-    _, first = np.unique(table["run_id"].to_numpy(zero_copy_only=False), return_index=True)
-    return table if len(first) == table.num_rows else table.take(np.sort(first))
+    ids, status = (table[name].to_numpy(zero_copy_only=False) for name in ("run_id", "status"))
+    order = np.argsort(status == Status.FAILED.value, kind="stable")
+    _, first = np.unique(ids[order], return_index=True)
+    return table if len(first) == table.num_rows else table.take(np.sort(order[first]))
 
 
 def results(table: pa.Table) -> Iterator[RunResult]:
