@@ -166,7 +166,7 @@ class _Work:
 
     def _counts(self, run_id: str) -> bool:
         """Whether a stored run is one of the study's, and not of what it was before."""
-        return not self.study.document.history or run_id in self._planned
+        return not self.study.document.widened or run_id in self._planned
 
     def _search(self) -> None:
         higher = self.task.higher_is_better

@@ -125,6 +125,11 @@ class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: tuple[Former, ...] = ()
     """What the study was before, the oldest first; empty where it was never extended."""
 
+    @property
+    def widened(self) -> bool:
+        """Whether it was extended: then there may be stored runs that it does not count."""
+        return any(former.protocol for former in self.history)
+
 
 class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``timing.toml``: where the time of a finished study went. All in seconds."""

@@ -199,7 +199,7 @@ class StudyFolder:
     def frame(self, contents: Contents) -> pd.DataFrame:
         """The runs of ``contents`` that count: in a study that was extended some may not."""
         frame = contents.table.to_pandas()
-        if not self.document.history:
+        if not self.document.widened:
             return frame
         aside = (
             contents.timing.not_counted
