@@ -66,6 +66,11 @@ $(WITH_PEERS:%=bench-%): PEERS = --peers-python $(BENCH_VENV)/bin/python
 reproduce: $(INSTALLED)
 	$(BIN)/fallline reproduce all --quick --quiet
 
+# Damaged input for every reader, 100,000 each; with options: make fuzz FUZZ='csv --seed 1'.
+.PHONY: fuzz
+fuzz: $(INSTALLED)
+	$(BIN)/python benchmarks/fuzz.py $(FUZZ)
+
 # What the optimizers' tests compare them with, for their pages.
 proofs: $(DEVELOPED)
 	$(BIN)/python docs/proofs.py

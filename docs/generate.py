@@ -52,7 +52,8 @@ def commands_page() -> str:
     )
     sections = [command_section(name, each, functions[name]) for name, each in named(group)]
     ends = "An input that cannot be used ends with exit code 2, what was wrong and a hint on "
-    ends += "standard error. Ctrl-C ends with 130; what was finished is kept."
+    ends += "standard error. `compare` ends with 3 where an optimizer could not be trained and the "
+    ends += "others were. Ctrl-C ends with 130; what was finished is kept."
     return page(f"The command {code('fallline')}", about, listed, ends, *sections)
 
 
