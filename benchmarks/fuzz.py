@@ -357,7 +357,8 @@ def _read_study(data: bytes, folder: Path) -> object:
             _KEPT[json.loads(name)[0]] = content
     name, _, content = data.partition(b"\n")
     damaged = next((own for own in _KEPT if own.encode() in name), "study.toml")
-    for own in {damaged, "study.toml", "parts/000001.parquet"}:
+    whole = {name for name in _KEPT if name.startswith(("parts/", "study.toml", "manifest"))}
+    for own in {damaged, *whole}:
         _put(content if own == damaged else _KEPT[own], folder, own)
     if damaged == suite.DOCUMENT:
         found = suite.SuiteFolder.open(folder)
@@ -379,20 +380,60 @@ READERS: dict[str, Reader] = {
     "csv": Reader(
         _csv_seeds,
         _read_csv,
-        (b",", b";", b"\t", b'"', b"\n", b"\r", b"\0", b"nan", b"1e999", b"1_0", b"y", b"\xff")
-        + (b'"' * 99, b"," * 999, b"9" * 400, "\u2028".encode(), "\u0663".encode(), b"x" * 140_000),
+        (
+            b",",
+            b";",
+            b"\t",
+            b'"',
+            b"\n",
+            b"\r",
+            b"\x00",
+            b"nan",
+            b"1e999",
+            b"1_0",
+            b"y",
+            b"\xff",
+            b'"' * 99,
+            b"," * 999,
+            b"9" * 400,
+            "\u2028".encode(),
+            "٣".encode(),
+            b"x" * 140000,
+        ),
     ),
     "npy": Reader(
         _npy_seeds,
         _read_npy,
-        (b"(", b")", b"'descr'", b"'|O'", b"'<f8'", b"'|V0'", b"'<U99999999'", b"True", b"-1,")
-        + (b"99999999999999999999,", b"0,", b"(" * 200, b"__import__('os')", b"[('a','<f4')]"),
+        (
+            b"(",
+            b")",
+            b"'descr'",
+            b"'|O'",
+            b"'<f8'",
+            b"'|V0'",
+            b"'<U99999999'",
+            b"True",
+            b"-1,",
+            b"99999999999999999999,",
+            b"0,",
+            b"(" * 200,
+            b"__import__('os')",
+            b"[('a','<f4')]",
+        ),
     ),
     "study file": Reader(_study_file_seeds, _read_study_file, _TOML),
     "protocol": Reader(
         lambda: (
-            [b"budget 15", b"budget:30 tpe", b"budget 30 halving 4", b"time 60s", b"grid"]
-            + [b"self-tuning", b"time 1.5e2 min", b"defaults"]
+            [
+                b"budget 15",
+                b"budget:30 tpe",
+                b"budget 30 halving 4",
+                b"time 60s",
+                b"grid",
+                b"self-tuning",
+                b"time 1.5e2 min",
+                b"defaults",
+            ]
         ),
         _read_protocol,
         (
@@ -410,12 +451,35 @@ READERS: dict[str, Reader] = {
     ),
     "optimizers": Reader(
         lambda: (
-            [b"adam", b"sgd,adam", b"adam(learning_rate=0.01, beta_1=0.8)", b"rmsprop:torch"]
-            + [b"adam+cosine", b"studies", b"adam(learning_rate=0.1)+cosine(final=0.1)"]
+            [
+                b"adam",
+                b"sgd,adam",
+                b"adam(learning_rate=0.01, beta_1=0.8)",
+                b"rmsprop:torch",
+                b"adam+cosine",
+                b"studies",
+                b"adam(learning_rate=0.1)+cosine(final=0.1)",
+            ]
         ),
         _read_optimizers,
-        (b"(", b")", b"+", b":", b",", b"=", b"nan", b"1e999", b"true", b"9" * 5000, b"+cosine" * 9)
-        + (b"learning_rate=", b"torch", b"\0", b"(" * 3000, b"+cosine" * 3000),
+        (
+            b"(",
+            b")",
+            b"+",
+            b":",
+            b",",
+            b"=",
+            b"nan",
+            b"1e999",
+            b"true",
+            b"9" * 5000,
+            b"+cosine" * 9,
+            b"learning_rate=",
+            b"torch",
+            b"\x00",
+            b"(" * 3000,
+            b"+cosine" * 3000,
+        ),
     ),
     "expression": Reader(
         lambda: [b"x^4 - 3*x^2 + x", b"(1 - x1)^2 + 100*(x2 - x1^2)^2", b"max(sin(x), exp(y), pi)"],
@@ -430,8 +494,6 @@ READERS: dict[str, Reader] = {
             b"x.__class__",
             b"__import__('os')",
             b"1e999",
-        )
-        + (
             b"9" * 400,
             b"[",
             b"if",

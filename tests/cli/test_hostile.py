@@ -129,7 +129,7 @@ def lines_of(command: typer.models.CommandInfo) -> st.SearchStrategy[list[str]]:
     callback = command.callback
     hints = typing.get_type_hints(callback, include_extras=True)
     pieces, arguments = [], 0
-    for name, parameter in inspect.signature(callback).parameters.items():
+    for name in inspect.signature(callback).parameters:
         about = hints[name].__metadata__[0]
         if isinstance(about, typer.models.ArgumentInfo):
             arguments += 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html.parser
 from collections import Counter
 
-import made_study
 import msgspec
 import pytest
 
+import made_study
 from fallline.analysis.reading import read
 from fallline.report import page
 from fallline.report.verdict import verdict, warnings
