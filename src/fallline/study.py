@@ -142,7 +142,7 @@ class _Work:
         self.study.finish(
             Timing(
                 total=since(began),
-                compile=sum(each.compile_seconds for each in set(compiled.values())),
+                compile=sum(max(0.0, each.compile_seconds) for each in set(compiled.values())),
                 train=self.trained_seconds,
                 phases=self.phases,
                 step=steps,
