@@ -38,7 +38,7 @@ WRITTEN = [
         "trace",
         "landscape",
         "studies",
-        "study-folder",
+        "study-format",
     )
 ]
 OPTIONAL = ("duckdb",)

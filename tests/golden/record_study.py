@@ -111,7 +111,8 @@ def expected(folder: Path) -> dict:
     """What a reader makes of the folder."""
     study = open_study(folder)
     table = study.table()
-    columns = ["optimizer", "learning_rate", "test_metric", "test_low", "test_high", "diverged", "runs"]
+    figures = ["test_metric", "test_low", "test_high"]
+    columns = ["optimizer", "learning_rate", *figures, "diverged", "runs"]
     return {
         "complete": study.complete,
         "verdict": study.verdict,
