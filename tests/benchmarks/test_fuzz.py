@@ -6,6 +6,7 @@ import pytest
 
 import fuzz
 from fallline.errors import DataError
+from fuzz_readers import Reader
 
 
 @pytest.mark.parametrize("name", fuzz.READERS)
@@ -33,7 +34,7 @@ def test_what_a_reader_does_wrong_is_told(monkeypatch):
 
     monkeypatch.setattr(fuzz, "LONGEST_SECONDS", 0.02)
     seeds = [b"good", b"refuse", b"raise", b"silent", b"hang", b"outside"]
-    found = fuzz.fuzz(fuzz.Reader(lambda: seeds, read), len(seeds))
+    found = fuzz.fuzz(Reader(lambda: seeds, read), len(seeds))
     assert (found.read, found.refused) == (2, 1)
     told = "\n".join(found.failed)
     for words in ("ValueError: no words", "without words", "fuzz.Hang", "wrote outside"):

@@ -109,7 +109,10 @@ class Protocol:
             words += [HALVING] if self.halving else []
             words += [f"{self.halving}"] if self.halving not in (0, FACTOR) else []
             return " ".join(filter(None, words))
-        return f"time {self.seconds:g} s" if self.kind == "time" else self.kind
+        if self.kind != "time":
+            return self.kind
+        short = f"{self.seconds:g}"
+        return f"time {short if float(short) == self.seconds else repr(self.seconds)} s"
 
     @property
     def searches(self) -> bool:
