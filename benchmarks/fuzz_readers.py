@@ -1,4 +1,4 @@
-"""The readers that are given damaged input: good inputs, what they are made of, how they are read."""
+"""The readers that are given damaged input: good inputs, their pieces, how they are read."""
 
 from __future__ import annotations
 
