@@ -40,9 +40,7 @@ def test_every_dimension_in_turn(tmp_path: Path) -> None:
         study.compare(_task(), config, tmp_path / "study")
     study.compare(_task(), config, tmp_path / "at once")
     extended, whole = (open_study(tmp_path / name) for name in ("study", "at once"))
-    pd.testing.assert_frame_equal(
-        *(each.runs.set_index("run_id").sort_index() for each in (extended, whole)),
-        check_exact=True,
-    )
+    first, second = (each.runs.set_index("run_id").sort_index() for each in (extended, whole))
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
     assert len(extended.document.history) == 4
     assert extended.verdict == whole.verdict
