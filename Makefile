@@ -12,7 +12,7 @@ ifneq ($(wildcard ../shared/data),)
 export FALLLINE_DATA ?= $(abspath ../shared/data)
 endif
 
-.PHONY: compare reproduce test test-all lint check bench docs proofs clean
+.PHONY: compare reproduce test test-all lint check bench docs lock proofs clean
 
 compare: $(INSTALLED)
 	@$(BIN)/fallline compare digits-mlp
@@ -66,12 +66,27 @@ $(WITH_PEERS:%=bench-%): PEERS = --peers-python $(BENCH_VENV)/bin/python
 reproduce: $(INSTALLED)
 	$(BIN)/fallline reproduce all --quick --quiet
 
+# Damaged input for every reader, 100,000 each; with options: make fuzz FUZZ='csv --seed 1'.
+.PHONY: fuzz
+fuzz: $(INSTALLED)
+	$(BIN)/python benchmarks/fuzz.py $(FUZZ)
+
 # What the optimizers' tests compare them with, for their pages.
 proofs: $(DEVELOPED)
 	$(BIN)/python docs/proofs.py
 
 docs: $(DEVELOPED)
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/dependencies.py
+
+# The newest versions that pyproject.toml allows, with the checksums of their files. Needs uv.
+LOCKED = uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command 'make lock'
+
+lock:
+	$(LOCKED) --output-file requirements.lock
+	$(LOCKED) --extra dev --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) build .pytest_cache .mypy_cache .ruff_cache

@@ -52,7 +52,8 @@ def commands_page() -> str:
     )
     sections = [command_section(name, each, functions[name]) for name, each in named(group)]
     ends = "An input that cannot be used ends with exit code 2, what was wrong and a hint on "
-    ends += "standard error. Ctrl-C ends with 130; what was finished is kept."
+    ends += "standard error. `compare` ends with 3 where an optimizer could not be trained and the "
+    ends += "others were. Ctrl-C ends with 130; what was finished is kept."
     return page(f"The command {code('fallline')}", about, listed, ends, *sections)
 
 
@@ -98,13 +99,13 @@ def command_section(name: str, command: Any, function: Any) -> str:
 def option_row(option: Any, annotation: Any) -> tuple[str, str, str, str]:
     """An option's names, the kind of value that it takes, its default and its meaning."""
     said = _DEFAULT_IN_HELP.search(option.help)
-    flag = bool(option.is_flag)
+    flag = bool(option.is_flag or option.count)
     if said:
         default = code(said[1])
     elif flag:
         default = code(option.opts[0]) if option.secondary_opts else ""
     else:
-        default = "" if option.default is None else code(option.default)
+        default = "" if option.default is None or option.count else code(option.default)
     names = ", ".join(code(name) for name in (*option.opts, *option.secondary_opts))
     meaning = plain(_DEFAULT_IN_HELP.sub("", option.help))
     return names, "" if flag else kind_of_value(annotation), default, meaning

@@ -39,7 +39,7 @@ WRITTEN = [
         "trace",
         "landscape",
         "studies",
-        "study-folder",
+        "study-format",
     )
 ]
 OPTIONAL = ("duckdb",)

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +116,92 @@ def test_runs_are_the_same_in_another_process_and_order(finished: Path, tmp_path
         _runs(path).set_index("run_id").sort_index()[columns] for path in (finished, again)
     )
     pd.testing.assert_frame_equal(first, second, check_exact=True)
+    assert _hash(again) == _hash(finished)
+
+
+def _hash(folder: Path) -> str:
+    """Of all that is stored of all runs, in whichever parts they are; times are not in these."""
+    rows = sorted(StudyFolder.open(folder).runs().to_dict("records"), key=lambda row: row["run_id"])
+    whole = [(name, np.asarray(row[name]).tolist()) for row in rows for name in sorted(row)]
+    return hashlib.sha256(repr(whole).encode()).hexdigest()
+
+
+def test_the_hash_tells_the_last_bit_and_no_order(finished: Path, tmp_path: Path) -> None:
+    stored = StudyFolder.open(finished)
+    results = stored.results()
+    sizes = stored.runs().set_index("run_id")["batch_size"].to_dict()
+    copy = StudyFolder.begin(tmp_path / "copy", stored.document)
+    for some in (results[9:], results[:9]):
+        copy.append(some, [sizes[each.run.run_id] for each in some])
+    copy.close()
+    assert _hash(copy.path) == _hash(finished)
+    turned = StudyFolder.begin(tmp_path / "turned", stored.document)
+    loss = results[0].curves.train_loss.copy()
+    loss[0] = np.nextafter(loss[0], np.float32(np.inf))
+    changed = replace(results[0], curves=replace(results[0].curves, train_loss=loss))
+    turned.append([changed, *results[1:]], [sizes[each.run.run_id] for each in results])
+    turned.close()
+    assert _hash(turned.path) != _hash(finished)
+
+
+def test_the_log_has_the_course_of_a_study(finished: Path) -> None:
+    text = (finished / "fallline.log").read_text("utf-8")
+    assert "asked: blobs, StudyConfig(optimizers=('sgd', 'adam', 'gd'), epochs=4" in text
+    assert re.search(r"versions: Python .*fallline .*jax ", text)
+    for phase in ("search", "widening", "final", "timing"):
+        assert re.search(rf"INFO +{phase} begins: \d+ runs\n", text)
+        assert re.search(rf"INFO +{phase} ended after \d+\.\d\d s", text)
+    assert re.search(r"search begins: 18 runs\n(.*\n)*.*search ended after .*: 18 done\n", text)
+    for names in ("sgd, adam", "gd"):
+        assert re.search(rf"compiled {names} in \d+\.\d\d s", text)
+    assert text.rstrip().endswith("complete")
+
+
+def test_a_full_disk_ends_a_study_with_advice_and_the_same_call_goes_on_while_the_clock_jumps(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, replace_file, parts = tmp_path / "study", os.replace, []
+
+    def full(source, target) -> None:
+        parts.append(str(target).endswith(".parquet"))
+        if sum(parts) > 2:
+            raise OSError(28, "No space left on device")
+        replace_file(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(StudyError, match="No space left on device") as caught:
+            study.compare(_task(), _config(), folder)
+    assert "room" in caught.value.hint
+    stored = StudyFolder.open(folder)
+    assert not stored.complete
+    before = set(stored.runs()["run_id"])
+    assert before < set(_runs(finished)["run_id"])
+    text = (folder / "fallline.log").read_text("utf-8")
+    assert re.search(r"ERROR +StudyError: .*No space left on device", text)
+    assert "Traceback" in text
+
+    jumps = itertools.cycle((0.0, 7200.0, -7200.0, 30.0, -1e6, 1e6))
+    with monkeypatch.context() as patch:
+        for clock in (time.time, time.monotonic, time.perf_counter):
+            patch.setattr(time, clock.__name__, lambda clock=clock: clock() + next(jumps))
+        study.compare(_task(), _config(), folder)
+    assert before, "nothing was stored before the disk was full"
+    assert _hash(folder) == _hash(finished)
+    timing = StudyFolder.open(folder).timing
+    assert timing is not None
+    assert timing.stored_before == len(before)
+    assert min(timing.total, timing.compile, timing.train, *timing.phases.values()) >= 0
+    assert min(timing.step.values()) > 0
+
+
+@pytest.mark.slow
+def test_two_processes_store_the_same(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        command = [sys.executable, "-m", "fallline", "compare", "digits-mlp", "--out", name]
+        command += ["--optimizers", "adam,sgd", "--epochs", "2", "--learning-rates", "0.01,0.1"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=300)
+    assert _hash(tmp_path / "one") == _hash(tmp_path / "two")
 
 
 class _Stop:
@@ -163,8 +257,8 @@ def test_a_complete_study_is_not_trained_again(finished: Path) -> None:
 
 
 def test_another_study_is_refused_with_the_difference(finished: Path) -> None:
-    with pytest.raises(StudyError, match="epochs: 4 there, 5 asked"):
-        study.compare(_task(), _config(epochs=5), finished)
+    with pytest.raises(StudyError, match="batch_size: 25 there, 20 asked"):
+        study.compare(_task(), _config(batch_size=20), finished)
     assert StudyFolder.open(finished).complete
 
 

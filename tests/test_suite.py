@@ -67,6 +67,10 @@ def gone_on(stopped, table):
 
 def test_stopped_between_its_tasks_it_keeps_the_first(stopped):
     folder, told, document = stopped
+    text = (folder / "fallline.log").read_text("utf-8")
+    assert "asked: digits-mlp, small, " in text
+    assert "final ended after" in text, "the suite's log has the course of its studies"
+    assert text.rstrip().endswith("stopped early by a signal: what is finished is stored")
     began = [event for event in told if isinstance(event, suite.TaskBegan)]
     assert [(event.number, event.known, event.title) for event in began] == [
         (1, 2, "digits-mlp"),

@@ -23,6 +23,7 @@ _HOMES = {
     "trace": "fallline.tracing",
     "run": "fallline.api",
     "reproduce": "fallline.api",
+    "resume": "fallline.api",
     "open_series": "fallline.reproduction",
     "open_study": "fallline.results",
     "open_suite": "fallline.standings",
@@ -48,6 +49,7 @@ __all__ = [
     "prepare",
     "report_training",
     "reproduce",
+    "resume",
     "run",
     "trace",
     "train",
@@ -55,7 +57,16 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from fallline.api import compare, cross_validate, evaluate, load, reproduce, run, train
+    from fallline.api import (
+        compare,
+        cross_validate,
+        evaluate,
+        load,
+        reproduce,
+        resume,
+        run,
+        train,
+    )
     from fallline.data.dataset import Dataset
     from fallline.engine.devices import prepare
     from fallline.landscapes.functions import landscape

@@ -16,6 +16,7 @@ from fallline.reproducing import reproduce as reproduce
 from fallline.reproducing import reproductions as reproductions
 from fallline.reproducing import run as run
 from fallline.reproducing import write_study_file as write_study_file
+from fallline.resuming import resume as resume
 
 if TYPE_CHECKING:
     from fallline.network import Network

@@ -16,6 +16,7 @@ from fallline.planning import coordinates, plan, rounds
 from fallline.planning.config import StudyConfig
 from fallline.store.document import (
     FORMAT_VERSION,
+    Given,
     OptimizerDescription,
     Protocol,
     StudyDocument,
@@ -66,6 +67,18 @@ def describe(task: Task, chosen: Sequence[Optimizer], config: StudyConfig) -> St
             name: metadata.version(name) for name in ("fallline", "jax", "flax", "optax", "numpy")
         },
         machine=machine(),
+        given=given(task, config),
+    )
+
+
+def given(task: Task, config: StudyConfig) -> Given:
+    """What the rest of the document does not say of how the study was asked for."""
+    table = task.table
+    return Given(
+        table=table.path if table else "",
+        column=table.column if table else "",
+        kind=(table.kind if table else None) or "",
+        learning_rates=config.learning_rates,
     )
 
 

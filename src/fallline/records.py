@@ -22,6 +22,8 @@ class Status(enum.StrEnum):
     STOPPED_EARLY = "stopped early"
     DIVERGED = "diverged"
     STOPPED_AT_RUNG = "stopped at a rung"
+    FAILED = "failed"
+    """It could not be trained: its optimizer raises, or gives what no training can use."""
     WAITING = "waiting at a rung"
     """Never stored: it becomes one of the others when its rung is decided."""
 
@@ -41,6 +43,9 @@ _ADVICE = {
     Status.STOPPED_AT_RUNG: (
         "Successive halving stopped it for better settings of its optimizer; a budget without "
         "halving trains it to the end."
+    ),
+    Status.FAILED: (
+        "Its optimizer could not be trained; mend it, and the same command tries it again."
     ),
     Status.WAITING: "It goes on if it is among the best settings of its optimizer at the rung.",
 }
@@ -118,6 +123,8 @@ class RunResult:
     last_finite_loss: float = float("nan")
     test_loss: float = float("nan")
     test_metric: float = float("nan")
+    reason: str = ""
+    """Why it failed or diverged, in one line."""
 
     @property
     def epochs_trained(self) -> int:

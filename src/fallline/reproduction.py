@@ -42,10 +42,10 @@ class Reproduction:
         """The study file in the form that was run."""
         return self.folder.document.file
 
-    @property
+    @cached_property
     def complete(self) -> bool:
         """True when every setting is measured."""
-        return self.folder.progress.complete
+        return self.folder.complete
 
     @cached_property
     def runs(self) -> pd.DataFrame:

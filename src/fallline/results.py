@@ -19,6 +19,7 @@ from fallline.errors import StudyError
 from fallline.report import recommendation as advice
 from fallline.report import tables
 from fallline.report import verdict as words
+from fallline.store.contents import Contents
 from fallline.store.document import StudyDocument, Timing
 from fallline.store.folder import StudyFolder
 
@@ -77,9 +78,19 @@ class Study:
         return self.reading.complete
 
     @cached_property
+    def _contents(self) -> Contents:
+        # Once: runs and whether they are complete must be of the same moment.
+        return self._folder.contents()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the folder, a sentence each: what does not count and why."""
+        return self._contents.problems
+
+    @cached_property
     def runs(self) -> pd.DataFrame:
         """Every stored run, a row each, its curves as arrays with a value per epoch."""
-        return self._folder.runs()
+        return self._folder.frame(self._contents)
 
     @cached_property
     def reading(self) -> Reading:
@@ -87,8 +98,9 @@ class Study:
         return read(
             self.runs,
             self.document,
-            timing=self._folder.timing,
-            complete=self._folder.complete,
+            timing=self._contents.timing if self._contents.complete else None,
+            complete=self._contents.complete,
+            problems=self._contents.problems,
         )
 
     def table(self) -> pd.DataFrame:
@@ -107,7 +119,7 @@ class Study:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What limits the verdict, a sentence each; empty if nothing does."""
+        """What limits the verdict, a sentence each, damage to the folder first."""
         return tuple(words.warnings(self.reading))
 
     @cached_property

@@ -27,6 +27,7 @@ from fallline.planning.grouping import Group
 from fallline.planning.settings import Member
 from fallline.planning.studyfile import Changes, Stage, StudyFile, figure_named, stages_of
 from fallline.snapshots import terminable
+from fallline.store import logbook
 from fallline.store.series import (
     FORMAT_VERSION,
     Progress,
@@ -107,8 +108,10 @@ def run(
     prepare()
     work = _Work(file, Path(folder), data_dir, listener, Devices.all())
     work.check()
-    work.folder = SeriesFolder.begin(folder, describe(file))
-    with terminable():
+    document = describe(file)
+    work.folder = SeriesFolder.begin(folder, document)
+    asked = f"the series {file.name}: {file.title}"
+    with terminable(), logbook.kept(work.folder.path, asked, document.versions):
         work.run()
     return work.folder.path
 
@@ -245,7 +248,7 @@ class _Work:
 
     def run(self) -> None:
         """Stage after stage up to one that chooses, the studies of these side by side."""
-        self._stored = list(self.folder.progress.members)
+        self._stored = list(self.folder.members)
         self._complete = {each.folder for each in self._stored}
         for names in members.stretches(self.file):
             pool.work([self._job(each) for each in self._lacking(names)], self.devices, self)

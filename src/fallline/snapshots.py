@@ -9,9 +9,12 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from fallline.planning.layout import CALL_SECONDS
 from fallline.records import Run, RunState
+from fallline.store import logbook
 from fallline.store import states as store
 
 log = logging.getLogger("fallline")
@@ -89,6 +92,8 @@ class Snapshots:
             store.save(self._folder, self._states.values())
         except Exception as error:
             self._give_up(error)
+        else:
+            logbook.tell("snapshot of %d runs under way", len(self._states))
         waited = time.perf_counter() - began
         self._seconds = taking_seconds + cost(waited, time.thread_time() - worked)
 
@@ -120,6 +125,7 @@ class Snapshots:
         except Exception as error:
             self._give_up(error)
             return
+        logbook.tell("snapshot of %d runs that wait", len(written))
         self._unwritten.clear()
         self._lies_in(path, set(written))
         for run_id in written:
@@ -187,8 +193,13 @@ def terminable() -> Iterator[None]:
     if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """As Ctrl-C does, with the signal's name for the log."""
+    raise KeyboardInterrupt(signal.Signals(number).name)

@@ -12,6 +12,7 @@ from fallline.records import Run
 TIMING_ROUNDS = 3
 LONG_CALL_SECONDS = 0.2
 """An epoch that takes longer is thousands of steps: timed once, it is timed well enough."""
+LEAST_SECONDS = 1e-6
 TIMING_SECONDS = 0.1
 """How long a call should last to be timed, where its epochs allow it."""
 
@@ -31,13 +32,13 @@ def seconds_per_step(
             population = population_of(name)
             if round_ > 0 and timed[name, 1][0] > LONG_CALL_SECONDS:
                 continue
-            short = population.seconds([run], 1)
+            short = _seconds(population, run, 1)
             if name not in longer:
                 wanted = 1 + round(TIMING_SECONDS / short)
                 longer[name] = min(population.program.epochs_per_call, wanted)
             timed.setdefault((name, 1), []).append(short)
             if longer[name] > 1:
-                long = population.seconds([run], longer[name])
+                long = _seconds(population, run, longer[name])
                 timed.setdefault((name, longer[name]), []).append(long)
     return {
         name: _step_seconds(
@@ -48,6 +49,11 @@ def seconds_per_step(
         )
         for name in runs
     }
+
+
+def _seconds(population: Population, run: Run, parts: int) -> float:
+    """Of a call: never nothing or less, whatever the clock does meanwhile."""
+    return max(population.seconds([run], parts), LEAST_SECONDS)
 
 
 def _step_seconds(

@@ -4,73 +4,42 @@ from __future__ import annotations
 
 import time
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
+from fallline import failing, stepping, timed
 from fallline import optimizers as catalogue
-from fallline import stepping, timed
 from fallline.description import describe
 from fallline.engine import arrangement
-from fallline.engine.branches import Branch
-from fallline.engine.devices import Devices, prepare, usable_cores
+from fallline.engine.devices import Devices, prepare
 from fallline.engine.evaluation import Evaluation
-from fallline.engine.events import Advanced, Finished, Paused, UnderWay
-from fallline.engine.feeding import Resident, Seeds
+from fallline.engine.events import Finished, Paused, UnderWay
 from fallline.engine.population import Population
 from fallline.optimizers import Optimizer
 from fallline.planning import plan, rounds, tpe
 from fallline.planning.config import StudyConfig
-from fallline.planning.grouping import Group
 from fallline.planning.search import Search
 from fallline.planning.selection import best_trials
+from fallline.populations import Populations, compile_threads
 from fallline.records import Run, RunResult, Status
 from fallline.snapshots import PATIENCE_SECONDS, Snapshots, terminable
-from fallline.store import clock
+from fallline.store import clock, logbook
 from fallline.store.document import Timing
 from fallline.store.folder import StudyFolder
 from fallline.task import Task
+from fallline.telling import Compiling as Compiling
+from fallline.telling import Event as Event
+from fallline.telling import Listener as Listener
+from fallline.telling import Logged
+from fallline.telling import PhaseBegan as PhaseBegan
+from fallline.telling import Planned as Planned
+from fallline.telling import silent as silent
 
-MOST_COMPILERS = 8
 WRITE_SECONDS = 2.0
 """Finished runs wait at most about this long before they are written."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """The study begins: what it will train, and what of it is stored already."""
-
-    task: Task
-    optimizers: tuple[Optimizer, ...]
-    folder: Path
-    stored: int
-
-
-@dataclass(frozen=True)
-class PhaseBegan:
-    """A phase begins: ``"search"``, ``"widening"``, ``"confirming"``, ``"final"``, ``"timing"``."""
-
-    name: str
-    runs: tuple[Run, ...]
-    until: int = 0
-    """Epochs after which the runs wait at a rung; 0: they train to their end."""
-
-
-@dataclass(frozen=True)
-class Compiling:
-    """The study waits for a program to be compiled."""
-
-    optimizers: tuple[str, ...]
-
-
-Event = Planned | PhaseBegan | Compiling | Advanced | Paused | Finished
-Listener = Callable[[Event], None]
-
-
-def silent(event: Event) -> None:
-    """A listener that tells nobody."""
 
 
 def compare(
@@ -97,39 +66,24 @@ def compare(
     if config.protocol.method == "tpe":
         tpe.require()
     chosen = catalogue.resolve(config.optimizers)
-    study = StudyFolder.begin(folder, describe(task, chosen, config))
+    document = describe(task, chosen, config)
+    study = StudyFolder.begin(folder, document)
     try:
-        if not study.complete:
-            with terminable():
-                _Work(task, chosen, config, study, listener, devices).run()
+        if not study.complete or failing.any_stored(study):
+            asked = f"{task.name}, {config}"
+            kept = logbook.kept(study.path, asked, document.versions)
+            with terminable(), kept, failing.told(task):
+                told = Logged(listener)
+                _Work(task, chosen, config, study, told, devices).run()
+                told.phase_ended()
     finally:
         study.close()
     return study.path
 
 
-def compile_threads() -> int:
-    """Programs that are compiled at once while others train: more than half the cores slow both."""
-    return max(1, min(MOST_COMPILERS, usable_cores() // 2))
-
-
-class Coming:
-    """A population that is compiled in the background: from now on, or from when it is asked for.
-
-    ``submit`` has it compiled.
-    """
-
-    def __init__(self, submit: Callable[[], Future[Population]], *, begin: bool) -> None:
-        self._submit = submit
-        self._future = submit() if begin else None
-
-    def done(self) -> bool:
-        """Whether it can be had without waiting."""
-        return self._future is not None and self._future.done()
-
-    def result(self) -> Population:
-        """The population, when it is compiled."""
-        self._future = self._future or self._submit()
-        return self._future.result()
+def since(began: float) -> float:
+    """Seconds since ``time.perf_counter()`` was ``began``; clocks that go back count as none."""
+    return max(0.0, time.perf_counter() - began)
 
 
 @dataclass
@@ -149,22 +103,32 @@ class _Work:
     """What runs had come to at the last rung where they waited."""
     _written: float = 0.0
     _stored_before: int = 0
+    _planned: set[str] = field(default_factory=set)
+    """The runs that this study asked for, by id, stored ones included."""
     _evaluation: Evaluation | None = None
 
     def run(self) -> None:
         began = time.perf_counter()
-        with ThreadPoolExecutor(compile_threads()) as compiler:
+        with ThreadPoolExecutor(
+            compile_threads(), initializer=logbook.enter, initargs=(self.study.path,)
+        ) as compiler:
             # What needs no program is done while the first one is compiled.
-            self._populations = self._prepare(compiler)
+            self._populations = Populations(
+                self.task, self.optimizers, self.config, self.devices, compiler
+            )
             try:
-                self._initial()
-                self.done = {result.run.run_id: result for result in self.study.results()}
+                self._populations.initial()
+                self.done = {
+                    result.run.run_id: result
+                    for result in self.study.results()
+                    if result.status is not Status.FAILED  # they are tried again
+                }
                 self._stored_before = len(self.done)
                 self._snapshots = Snapshots(self.study.path, self.done)
                 self.listener(
                     Planned(self.task, self.optimizers, self.study.path, self._stored_before)
                 )
-                self.phases["prepare"] = time.perf_counter() - began
+                self.phases["prepare"] = since(began)
                 self._search()
                 best = best_trials(self._of("search"), higher_is_better=self.task.higher_is_better)
                 self._train("final", plan.final_runs(self.optimizers, self.config, best))
@@ -173,11 +137,12 @@ class _Work:
                 compiler.shutdown(wait=False, cancel_futures=True)
                 raise
         self._snapshots.clear()
+        compiled = self._populations.compiled()
         searched = clock.load(self.study.path).spent
         self.study.finish(
             Timing(
-                total=time.perf_counter() - began,
-                compile=sum(each.compile_seconds for each in self._all_populations()),
+                total=since(began),
+                compile=sum(max(0.0, each.compile_seconds) for each in set(compiled.values())),
                 train=self.trained_seconds,
                 phases=self.phases,
                 step=steps,
@@ -185,63 +150,23 @@ class _Work:
                 peak_memory=self.devices.peak_memory(),
                 searched=searched,
                 state_bytes={
-                    name: coming.result().state_bytes(name)
-                    for name, coming in self._populations.items()
+                    name: population.state_bytes(name) for name, population in compiled.items()
                 },
+                not_counted=tuple(sorted(run for run in self.done if not self._counts(run))),
             )
         )
         clock.remove(self.study.path)
 
-    def _prepare(self, compiler: ThreadPoolExecutor) -> dict[str, Coming]:
-        """A population per optimizer (shared by a group), compiled in turn in the background."""
-        devices = self.devices
-        groups = arrangement.groups(self.task, self.optimizers, self.config, devices)
-        seeds = Seeds(
-            self.task.name,
-            (*self.config.confirm_seeds, *self.config.fresh_seeds),
-            self.config.study_seed,
-        )
-        self._initial = cache(partial(seeds.initial, self.task.pure))
-
-        # Made here, not by whichever thread comes first: the data goes to the devices once.
-        data = {
-            group.layout.shards: Resident.of(
-                self.task,
-                devices.shared_by(group.layout.shards),
-                streamed=not group.layout.resident,
-            )
-            for group in {each.layout.shards: each for each in groups}.values()
-        }
-
-        def build(group: Group) -> Population:
-            branches = [Branch(catalogue.get(name)) for name in group.optimizers]
-            population = arrangement.population(
-                self.task,
-                group,
-                branches,
-                seeds,
-                devices,
-                initial=self._initial,
-                resident=lambda devices, streamed: data[devices.shards],
-                stopping=self.config.stopping,
-            )
-            population.compile()
-            return population
-
-        # Where time is limited each program is compiled in its optimizer's own.
-        begin = self.config.protocol.kind != "time"
-        coming: dict[str, Coming] = {}
-        for group in groups:
-            one = Coming(partial(compiler.submit, build, group), begin=begin)
-            coming |= dict.fromkeys(group.optimizers, one)
-        return coming
-
-    def _all_populations(self) -> list[Population]:
-        futures = {id(future): future for future in self._populations.values()}
-        return [future.result() for future in futures.values()]
-
     def _of(self, phase: str) -> list[RunResult]:
-        return [result for result in self.done.values() if result.run.phase == phase]
+        return [
+            result
+            for run_id, result in self.done.items()
+            if result.run.phase == phase and self._counts(run_id)
+        ]
+
+    def _counts(self, run_id: str) -> bool:
+        """Whether a stored run is one of the study's, and not of what it was before."""
+        return not self.study.document.widened or run_id in self._planned
 
     def _search(self) -> None:
         higher = self.task.higher_is_better
@@ -266,49 +191,55 @@ class _Work:
         results = [
             replace(self._waiting[run.run_id], status=Status.STOPPED_AT_RUNG) for run in runs
         ]
-        populations = (self._populations[run.optimizer].result() for run in runs)
-        self._append(results, [each.program.batch_size for each in populations])
+        self._append(results, [self._populations.batch_size(run) for run in runs])
 
     def _search_by_time(self, higher_is_better: bool) -> None:
         """Each optimizer's search in turn, its program compiled when its time begins."""
-        self._initial()
+        self._populations.initial()
         points = rounds.points(self.config)
         for each in self.optimizers:
-            timed.search(
-                Search(each, self.config, points, self.done, higher_is_better),
-                self.config.protocol.seconds,
-                self.study.path,
-                at_once=self.devices.count,
-                compiled=partial(self._compiled, each.name),
-                train=self._train,
-            )
+            one = Search(each, self.config, points, self.done, higher_is_better)
+            try:
+                timed.search(
+                    one,
+                    self.config.protocol.seconds,
+                    self.study.path,
+                    at_once=self.devices.count,
+                    compiled=partial(self._compiled, each.name),
+                    train=self._train,
+                )
+            except failing.Failed:
+                self._train("search", one.extend(1))
 
     def _compiled(self, name: str) -> None:
-        self.listener(Compiling((name,)))
-        self._populations[name].result()
+        self._waits((name,))
+        if self._populations.of(name) is None:
+            raise failing.Failed
 
     def _train(self, phase: str, runs: Sequence[Run], until: int = 0) -> None:
+        self._planned.update(run.run_id for run in runs)
         lacking = [run for run in runs if run.run_id not in self.done]
         if not lacking:
             return
         began = time.perf_counter()
         self.listener(PhaseBegan(phase, tuple(lacking), until))
-        for future, members in self._by_population(lacking):
-            if not future.done():
-                self.listener(Compiling(tuple(dict.fromkeys(run.optimizer for run in members))))
-            self._train_in(future.result(), members, until)
+        for population, members in self._populations.together(lacking, self._waits):
+            self._train_in(population, members, until)
+        self._fail(lacking)
         self._spent(phase, began)
 
-    def _spent(self, phase: str, began: float) -> None:
-        self.phases[phase] = self.phases.get(phase, 0.0) + time.perf_counter() - began
+    def _waits(self, names: tuple[str, ...]) -> None:
+        self.listener(Compiling(names))
 
-    def _by_population(self, runs: Iterable[Run]) -> Iterator[tuple[Coming, list[Run]]]:
-        """The runs of each population, in the order in which the populations are compiled."""
-        members: dict[int, list[Run]] = {id(future): [] for future in self._populations.values()}
-        for run in runs:
-            members[id(self._populations[run.optimizer])].append(run)
-        for own in filter(None, members.values()):
-            yield self._populations[own[0].optimizer], own
+    def _fail(self, runs: Iterable[Run]) -> None:
+        """Store the runs whose optimizer failed as failed."""
+        populations = self._populations
+        gone = [run for run in runs if run.optimizer in populations.failed]
+        results = [failing.result_of(run, populations.failed[run.optimizer]) for run in gone]
+        self._append(results, [populations.batch_size(run) for run in gone])
+
+    def _spent(self, phase: str, began: float) -> None:
+        self.phases[phase] = self.phases.get(phase, 0.0) + since(began)
 
     def _train_in(self, population: Population, runs: Sequence[Run], until: int) -> None:
         final = runs[0].phase == "final"
@@ -340,7 +271,7 @@ class _Work:
             self._snapshots.keep(population.states(PATIENCE_SECONDS))
             raise
         finally:
-            self.trained_seconds += time.perf_counter() - began
+            self.trained_seconds += since(began)
 
     def _store(self, population: Population, finished: list[Finished], batch_size: int) -> None:
         """Write finished runs, the final ones with their test figures, and empty the list."""
@@ -375,9 +306,14 @@ class _Work:
 
     def _time_steps(self) -> dict[str, float]:
         """Seconds per step of each optimizer, measured alone."""
-        finals = {result.run.optimizer: result.run for result in self._of("final")}
+        compiled = self._populations.compiled()
+        finals = {
+            result.run.optimizer: result.run
+            for result in self._of("final")
+            if result.run.optimizer in compiled
+        }
         began = time.perf_counter()
         self.listener(PhaseBegan("timing", tuple(finals.values())))
-        found = stepping.seconds_per_step(finals, lambda name: self._populations[name].result())
+        found = stepping.seconds_per_step(finals, compiled.__getitem__)
         self._spent("timing", began)
         return found

@@ -18,6 +18,7 @@ from fallline.errors import InputError
 from fallline.optimizers import catalogue
 from fallline.planning import tpe
 from fallline.planning.config import StudyConfig
+from fallline.store import logbook
 from fallline.store.suite import FORMAT_VERSION, Asked, SuiteDocument, SuiteFolder, SuiteTask
 from fallline.study import Event as StudyEvent
 from fallline.task import Task
@@ -137,6 +138,9 @@ def plan(given: Sequence[Member]) -> Planned:
                 epochs=config.epochs,
                 batch_size=config.batch_size,
                 fingerprint=task.with_precision(config.precision).fingerprint,
+                table=task.table.path if task.table else "",
+                column=task.table.column if task.table else "",
+                kind=(task.table.kind if task.table else None) or "",
             )
         )
         work.append(_seconds(task, config))
@@ -149,6 +153,14 @@ def train(planned: Planned, folder: Path | str, *, listener: Listener = silent) 
     Whatever ends it early, every finished run is stored, and the same call goes on from there.
     """
     stored = SuiteFolder.begin(folder, planned.document)
+    document = planned.document
+    asked = f"{', '.join(task.name for task in document.tasks)}, {document.asked}"
+    with logbook.kept(stored.path, asked, document.versions):
+        _train_each(planned, stored, listener)
+    return stored.path
+
+
+def _train_each(planned: Planned, stored: SuiteFolder, listener: Listener) -> None:
     done, total = 0.0, max(sum(planned.work), 1e-9)
     known = zip(planned.members, planned.document.tasks, planned.work, strict=True)
     for number, (member, described, work) in enumerate(known, start=1):
@@ -160,7 +172,6 @@ def train(planned: Planned, folder: Path | str, *, listener: Listener = silent) 
         place = stored.path_of(described.name)
         study.compare(task, member.configure(task), place, listener=listener)
         done += work
-    return stored.path
 
 
 def _check(task: Task, config: StudyConfig) -> None:

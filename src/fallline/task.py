@@ -33,6 +33,16 @@ FULL_BATCH = "all"
 METRICS = {"classification": "accuracy", "regression": "rmse"}
 
 
+@dataclass(frozen=True)
+class Table:
+    """The file that a task was made of, and how: enough to make it again."""
+
+    path: str
+    """From the root of the file system."""
+    column: str
+    kind: str | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """What is trained: a network, data, a loss and a budget.
@@ -47,7 +57,7 @@ class Task:
     not trained: no optimizer sees them; a frozen batch norm works with its moving averages and
     leaves them alone. ``target`` is the validation figure to be reached (accuracy as a share,
     RMSE in the target's units). ``dtype`` and ``matrix_dtype`` are the numbers' types: see
-    :meth:`with_precision`.
+    :meth:`with_precision`. ``table`` says which file the task was made of, if of one.
     """
 
     model: Any = None
@@ -64,6 +74,7 @@ class Task:
     split: dict[str, Any] | None = None
     dtype: str = "float32"
     matrix_dtype: str | None = None
+    table: Table | None = None
 
     def __post_init__(self) -> None:
         for field, value in (("epochs", self.epochs), ("batch_size", self.batch_size)):
@@ -248,7 +259,7 @@ class Task:
         text = str(given).strip().lower()
         if text == FULL_BATCH:
             return len(self.dataset.train)
-        if not re.fullmatch("[+-]?[0-9]+", text) or int(text) < 1:
+        if not re.fullmatch("[+-]?[0-9]{1,18}", text) or int(text) < 1:
             raise InputError(
                 f"batch_size must be a whole number of at least 1, got {given!r}",
                 hint=f"1 is stochastic descent, {FULL_BATCH!r} takes all training examples",

@@ -13,7 +13,7 @@ from fallline import models
 from fallline.data.dataset import Dataset
 from fallline.data.variants import variant
 from fallline.errors import InputError, unknown
-from fallline.task import Task
+from fallline.task import Table, Task
 
 
 @dataclass(frozen=True)
@@ -285,6 +285,7 @@ def from_csv(path: Path | str, target: str, *, kind: str | None = None) -> Task:
         name=Path(path).stem,
         title=f"{target} from {Path(path).name}",
         batch_size=min(Task.batch_size, len(dataset.train)),
+        table=Table(str(Path(path).absolute()), target, kind),
     )
     steps = max(1, len(dataset.train) // task.batch_size)
     epochs = int(np.clip(3000 // steps, 10, 60))

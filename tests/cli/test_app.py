@@ -279,10 +279,10 @@ def test_a_process_ends_with_2(tmp_path: Path) -> None:
 
 def test_another_study_in_the_folder_is_refused(compared) -> None:
     folder, _ = compared
-    done = _run("compare", "digits-mlp", "--epochs", "3", "--out", "study", cwd=folder)
+    done = _run("compare", "digits-mlp", "--batch-size", "64", "--out", "study", cwd=folder)
     assert done.returncode == 2
     assert "holds another study" in done.stderr
-    assert "epochs: 2 there, 3 asked" in done.stderr
+    assert "batch_size: 32 there, 64 asked" in done.stderr
 
 
 def test_train_then_evaluate_give_the_same_figures(tmp_path: Path) -> None:

@@ -136,3 +136,18 @@ def test_every_shape_is_read_back(written, shape):
     array = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
     head = struct.pack(f">HBB{len(shape)}I", 0, 0x0B, len(shape), *shape)
     np.testing.assert_array_equal(read_idx(written(head + array.astype(">i2").tobytes())), array)
+
+
+def test_what_unpacks_beyond_the_memory_is_given_up(written, monkeypatch):
+    data = struct.pack(">HBBI", 0, 8, 1, 2**20) + bytes(2**20)
+    assert read_idx(written(gzip.compress(data))).nbytes == 2**20
+    monkeypatch.setattr("fallline.data.files.memory", lambda: 2**19)
+    with pytest.raises(DataError, match=f"more than half of the memory, {2**18} bytes"):
+        read_idx(written(gzip.compress(data)))
+
+
+def test_content_is_unpacked_up_to_a_limit(written):
+    path = written(gzip.compress(bytes(1000)))
+    assert content(path, largest=1000) == bytes(1000)
+    with pytest.raises(DataError, match="larger than 999 bytes"):
+        content(path, largest=999)

@@ -86,3 +86,9 @@ def test_a_budget_tries_more_settings_and_measures_on_more_fresh_seeds_than_a_gr
         "defaults",
         "self-tuning",
     ]
+
+
+@pytest.mark.parametrize("text", ["time 1.152 min", "time 1.5e-2 min", "time 1e9 h", "time 60s"])
+def test_a_time_is_read_back_to_the_last_bit(text):
+    found = parse(text)
+    assert parse(str(found)) == found

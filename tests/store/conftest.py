@@ -69,7 +69,7 @@ def a_run() -> Callable[..., RunResult]:
     ) -> RunResult:
         draw = np.random.default_rng(seed)
         curves = Curves(*(draw.normal(size=epochs).astype(np.float32) for _ in range(4)))
-        run = Run(optimizer, {"learning_rate": rate, "beta1": 0.9}, seed, "search", 3)
+        run = Run(optimizer, {"learning_rate": rate, "beta1": 0.9}, seed, "search", 50)
         return RunResult(run, status, curves, steps=epochs * 10, **figures)
 
     return made

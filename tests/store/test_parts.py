@@ -34,9 +34,16 @@ def _assert_same(one: RunResult, other: RunResult) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+MARK = "0123456789abcdef"
+
+
+def _written(folder: Path, *results: RunResult, number: int = 1) -> bytes:
+    entry = parts.write(folder, number, [parts.row_of(each, 32) for each in results], MARK)
+    return (folder / entry.part).read_bytes()
+
+
 def _through(folder: Path, *results: RunResult) -> list[RunResult]:
-    parts.write(folder, [parts.row_of(result, 32) for result in results])
-    return list(parts.results(parts.read(folder)))
+    return list(parts.results(parts.decode(_written(folder, *results), MARK)))
 
 
 def test_runs_come_back_as_they_were(tmp_path: Path, a_run) -> None:
@@ -77,104 +84,132 @@ def test_hyperparameters_are_exact_to_the_last_bit(tmp_path, hyperparameters, se
 
 def test_pandas_reads_a_part_without_fallline(tmp_path: Path, a_run) -> None:
     result = a_run(3, rate=0.1 + 0.2, test_metric=0.75)
-    path = parts.write(tmp_path, [parts.row_of(result, 64)])
-    (row,) = pd.read_parquet(path).to_dict("records")
-    assert path.name == "000001.parquet"
+    entry = parts.write(tmp_path, 1, [parts.row_of(result, 64)], MARK)
+    (row,) = pd.read_parquet(tmp_path / entry.part).to_dict("records")
+    assert entry.part == "000001.parquet"
     assert row["learning_rate"] == 0.1 + 0.2
     assert (row["optimizer"], row["seed"], row["batch_size"]) == ("adam", 3, 64)
     assert row["status"] == "done"
     assert json.loads(row["hyperparameters"]) == {"beta1": 0.9, "learning_rate": 0.1 + 0.2}
     np.testing.assert_array_equal(row["train_loss"], result.curves.train_loss)
-    assert pq.read_schema(path).equals(parts.schema())
+    assert pq.read_schema(tmp_path / entry.part).names == parts.schema().names
 
 
 def test_an_optimizer_without_a_learning_rate_has_none(tmp_path: Path, a_run) -> None:
     run = Run("gd_exact", {}, 0, "search", 3, full_batch=True)
-    parts.write(tmp_path, [parts.row_of(replace(a_run(), run=run), 100)])
-    assert parts.read(tmp_path)["learning_rate"].to_pylist() == [None]
+    table = parts.decode(_written(tmp_path, replace(a_run(), run=run)))
+    assert table["learning_rate"].to_pylist() == [None]
 
 
-def test_parts_are_appended_in_order(tmp_path: Path, a_run) -> None:
-    for seed in range(12):
-        path = parts.write(tmp_path, [parts.row_of(a_run(seed), 32)])
-        assert path.name == f"{seed + 1:06d}.parquet"
-    assert parts.read(tmp_path)["seed"].to_pylist() == list(range(12))
-    assert not list(tmp_path.glob("*.tmp"))
+def test_the_same_runs_are_the_same_bytes(tmp_path: Path, a_run) -> None:
+    runs = [a_run(seed) for seed in range(3)]
+    assert _written(tmp_path, *runs) == _written(tmp_path, *runs, number=2)
 
 
 def test_a_run_written_twice_counts_once(tmp_path: Path, a_run) -> None:
     first, again = a_run(0, test_metric=0.5), a_run(0, test_metric=0.9)
-    results = [*_through(tmp_path, first, a_run(1))]
-    assert len(results) == 2
-    results = _through(tmp_path, again, a_run(2), again)
+    tables = [
+        parts.decode(_written(tmp_path, *runs))
+        for runs in ([first, a_run(1)], [again, a_run(2), again])
+    ]
+    results = list(parts.results(parts.joined(tables)))
     assert [result.run.seed for result in results] == [0, 1, 2]
     assert results[0].test_metric == 0.5
 
 
-def test_no_parts_are_no_runs(tmp_path: Path) -> None:
-    table = parts.read(tmp_path)
+def test_no_parts_are_no_runs() -> None:
+    table = parts.joined([])
     assert table.num_rows == 0
     assert table.schema.equals(parts.schema())
     assert list(parts.results(table)) == []
 
 
-def test_a_part_not_renamed_is_no_part(tmp_path: Path, a_run) -> None:
-    path = parts.write(tmp_path, [parts.row_of(a_run(0), 32)])
-    (tmp_path / "000002.parquet.tmp").write_bytes(path.read_bytes())
-    assert parts.read(tmp_path).num_rows == 1
-
-
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.9, 0.999])
-def test_a_torn_part_is_named_with_the_way_out(tmp_path: Path, a_run, share: float) -> None:
-    parts.write(tmp_path, [parts.row_of(a_run(0), 32)])
-    torn = parts.write(tmp_path, [parts.row_of(a_run(1), 32)])
-    whole = torn.read_bytes()
-    torn.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(StudyError, match=r"the part 000002\.parquet cannot be read") as caught:
-        parts.read(tmp_path)
-    assert f"delete {torn}" in caught.value.hint
-    torn.unlink()
-    assert parts.read(tmp_path)["seed"].to_pylist() == [0]
-
-
 def test_a_part_torn_at_any_byte_is_refused(tmp_path: Path, a_run) -> None:
-    torn = parts.write(tmp_path, [parts.row_of(a_run(1), 32)])
-    whole = torn.read_bytes()
-    for length in range(0, len(whole), 97):
-        torn.write_bytes(whole[:length])
-        with pytest.raises(StudyError):
-            parts.read(tmp_path)
+    whole = _written(tmp_path, a_run(1))
+    for length in (*range(0, len(whole), 397), len(whole) - 1):
+        with pytest.raises(ValueError, match="it"):
+            parts.decode(whole[:length])
+
+
+def test_flipped_bits_in_the_runs_are_found_without_a_manifest(tmp_path: Path, a_run) -> None:
+    # Compressed pages often break by themselves; the checksum of each page finds the others.
+    result = a_run(1, epochs=40)
+    whole = _written(tmp_path, result)
+    at = whole.index(np.ascontiguousarray(result.curves.train_loss[:4]).tobytes())
+    for bit in (0, 22, 31):
+        flipped = bytearray(whole)
+        flipped[at + bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ValueError, match="cannot be read"):
+            parts.decode(bytes(flipped))
 
 
 def test_a_part_of_other_columns_is_refused(tmp_path: Path) -> None:
-    pd.DataFrame({"run_id": ["a"], "seed": ["x"]}).to_parquet(tmp_path / "000001.parquet")
-    with pytest.raises(StudyError, match=r"the part 000001\.parquet"):
-        list(parts.results(parts.read(tmp_path)))
+    for table in ({"run_id": ["a"], "seed": ["x"]}, {"run_id": ["a"], "status": ["done"]}):
+        pd.DataFrame(table).to_parquet(tmp_path / "other.parquet")
+        with pytest.raises(ValueError, match="cannot be read"):
+            parts.decode((tmp_path / "other.parquet").read_bytes())
 
 
-def test_a_folder_named_like_a_partition_adds_no_column(tmp_path: Path, a_run) -> None:
-    folder = tmp_path / "seed=9" / "parts"
-    folder.mkdir(parents=True)
-    (result,) = _through(folder, a_run(3))
-    assert result.run.seed == 3
+def test_a_part_of_another_study_is_refused_where_nothing_vouches_for_it(
+    tmp_path: Path, a_run
+) -> None:
+    data = _written(tmp_path, a_run(1))
+    with pytest.raises(ValueError, match="of another study"):
+        parts.decode(data, "fedcba9876543210")
+    assert parts.decode(data, MARK).num_rows == 1
 
 
-def test_a_writer_killed_before_the_rename_loses_nothing_earlier(
+def test_a_part_that_says_it_is_enormous_is_not_read(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    rows = 300_000
+    pq.write_table(pa.table({"run_id": ["a"] * rows}), tmp_path / "bomb.parquet")
+    data = (tmp_path / "bomb.parquet").read_bytes()
+    assert len(data) < 10_000
+    with pytest.raises(ValueError, match=f"{len(data)} bytes do not hold {rows} runs"):
+        parts.decode(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"status": "glorious"}, "its column status holds 'glorious'"),
+        ({"phase": "moon"}, "its column phase holds 'moon'"),
+        ({"optimizer": None}, "missing in its column optimizer"),
+        ({"train_loss": None}, "missing in its column train_loss"),
+        ({"train_loss": [1.0, None]}, "missing in its column train_loss"),
+    ],
+)
+def test_rows_that_no_study_writes_are_refused(a_run, change, message: str) -> None:
+    import pyarrow as pa
+
+    row = parts.row_of(a_run(0), 32)
+    parts.require_sound(pa.Table.from_pylist([row], schema=parts.schema()))
+    with pytest.raises(ValueError, match=message):
+        parts.require_sound(pa.Table.from_pylist([row | change], schema=parts.schema()))
+
+
+def test_a_row_whose_settings_are_no_json_is_named(a_run) -> None:
+    import pyarrow as pa
+
+    row = parts.row_of(a_run(0), 32) | {"hyperparameters": "{", "run_id": "abc"}
+    with pytest.raises(StudyError, match="the run 'abc' in a part cannot be read"):
+        list(parts.results(pa.Table.from_pylist([row], schema=parts.schema())))
+
+
+def test_a_writer_killed_before_the_rename_leaves_no_part(
     tmp_path: Path, a_run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts.write(tmp_path, [parts.row_of(a_run(0), 32)])
-
     def killed(source, target):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            parts.write(tmp_path, [parts.row_of(a_run(1), 32)])
-    assert parts.read(tmp_path)["seed"].to_pylist() == [0]
-    parts.write(tmp_path, [parts.row_of(a_run(2), 32)])
-    assert parts.read(tmp_path)["seed"].to_pylist() == [0, 2]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["000001.parquet", "000002.parquet"]
+            _written(tmp_path, a_run(1))
+    assert [path.name for path in tmp_path.iterdir()] == [".000001.parquet.tmp"]
+    _written(tmp_path, a_run(2))
+    assert [path.name for path in tmp_path.iterdir()] == ["000001.parquet"]
 
 
 def test_a_part_is_on_the_disk_before_it_gets_its_name(
@@ -184,14 +219,28 @@ def test_a_part_is_on_the_disk_before_it_gets_its_name(
     fsync, rename = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda handle: (happened.append("flushed"), fsync(handle)))
     monkeypatch.setattr(os, "replace", lambda a, b: (happened.append("renamed"), rename(a, b)))
-    parts.write(tmp_path, [parts.row_of(a_run(0), 32)])
+    _written(tmp_path, a_run(1))
     assert happened == ["flushed", "renamed", "flushed"]
 
 
-def test_a_part_without_its_columns_is_named(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def test_a_run_that_failed_makes_way_for_one_that_did_not(tmp_path: Path, a_run) -> None:
+    failed = replace(a_run(0), status=Status.FAILED, reason="no step today", steps=0)
+    still = replace(a_run(1), status=Status.FAILED, reason="nor here", steps=0)
+    (before, _) = _through(tmp_path, failed, still)
+    assert (before.status, before.reason) == (Status.FAILED, "no step today")
+    tables = [
+        parts.decode(_written(tmp_path, *runs))
+        for runs in ([failed, still], [a_run(0), still], [a_run(0, test_loss=9.0)])
+    ]
+    other, again = parts.results(parts.joined(tables))
+    _assert_same(a_run(0), again)
+    assert other.reason == "nor here"
 
-    pq.write_table(pa.table({"run_id": ["a"], "status": ["done"]}), tmp_path / "000001.parquet")
-    with pytest.raises(StudyError, match=r"the part 000001\.parquet cannot be read"):
-        parts.read(tmp_path)
+
+def test_parts_from_before_there_were_reasons_open(tmp_path: Path, a_run) -> None:
+    old = tmp_path / "old.parquet"
+    _written(tmp_path, a_run(0))
+    pq.write_table(pq.read_table(tmp_path / "000001.parquet").drop_columns(["reason"]), old)
+    (found,) = parts.results(parts.decode(old.read_bytes()))
+    _assert_same(a_run(0), found)
+    assert found.reason == ""

@@ -26,6 +26,8 @@ class Relation(enum.StrEnum):
     BETTER = "better"
     NOT_DISTINGUISHABLE = "not distinguishable"
     DIVERGED = "diverged"
+    FAILED = "failed"
+    """It could not be trained at all."""
     UNKNOWN = "cannot tell"
 
     @property

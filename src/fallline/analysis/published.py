@@ -66,7 +66,7 @@ def findings(runs: pd.DataFrame, folder: SeriesFolder) -> Findings:
     file = document.file
     return Findings(
         file=file,
-        complete=progress.complete,
+        complete=folder.complete,
         created=document.created,
         versions=document.versions,
         machine=document.machine,

@@ -50,21 +50,23 @@ def runs_of(series: SeriesFolder) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [row for member in series.progress.members for row in _rows(series, member)]
+    there = [each for each in series.progress.members if series.has(each)]
+    rows = [row for member in there for row in _rows(series, member)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _rows(series: SeriesFolder, member: StoredMember) -> list[dict[str, Any]]:
     folder = series.study(member)
-    task, timing = folder.document.task, folder.timing
+    task, contents = folder.document.task, folder.contents()
+    timing = contents.timing
     labels = {each.optimizer: each.labels for each in member.settings}
-    frame = folder.runs()
+    frame = folder.frame(contents)
     rows = []
     measured = frame[(frame["phase"] == "final") & frame["optimizer"].isin(list(labels))]
     for run in measured.to_dict("records"):
         step = timing.step.get(run["optimizer"], math.nan) if timing else math.nan
         own = labels[run["optimizer"]]
-        diverged = run["status"] == Status.DIVERGED.value
+        diverged = run["status"] in (Status.DIVERGED.value, Status.FAILED.value)
         curves = {name: np.asarray(run[name], np.float64) for name in CURVES}
         last = {name: _last(curve, diverged) for name, curve in curves.items()}
         tested = {

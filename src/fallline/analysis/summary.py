@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fallline.analysis.comparison import Comparison, compare_to_best
+from fallline.analysis.comparison import Comparison, Relation, compare_to_best
 from fallline.analysis.curves import epochs_to
 from fallline.analysis.statistics import Interval, t_interval
 from fallline.analysis.trials import on_border, ranked, trials
 from fallline.planning.selection import Trial, best_of_each
+from fallline.records import Status
 from fallline.store.document import StudyDocument, Timing
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def summarise(
     final, rest = leaders(runs, document)
     searched = trials(runs, "search")
     target = target_of(runs, document)
+    failed = set(runs.loc[runs["status"] == Status.FAILED.value, "optimizer"])
     compared = {
         comparison.optimizer: comparison
         for comparison in compare_to_best(
@@ -111,6 +113,8 @@ def summarise(
             row["seconds_per_step"] = timing.step.get(trial.optimizer, math.nan) if timing else None
             row["border"] = on_border(trial, searched) if document.protocol.searched else ""
             row |= _compared(compared.get(trial.optimizer))
+            if phase == "final" and trial.optimizer in failed:
+                row["relation"] = Relation.FAILED.value
             rows.append(row)
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     frame["seconds_per_step"] = frame["seconds_per_step"].astype(float)

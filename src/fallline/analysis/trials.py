@@ -22,10 +22,10 @@ def with_last_figures(runs: pd.DataFrame) -> pd.DataFrame:
 
     One row per run, as in ``runs``. The last figures are those after the last trained epoch, for
     a run that was ``stopped`` at a rung those of the rung; of a diverged run they are NaN, and so
-    are its test figures, whatever was stored of them.
+    are its test figures, whatever was stored of them. One that failed counts as diverged.
     """
     frame = runs.copy()
-    diverged = frame["status"] == Status.DIVERGED.value
+    diverged = frame["status"].isin([Status.DIVERGED.value, Status.FAILED.value])
     for name, validation, train in (
         ("last_metric", "validation_metric", "train_metric"),
         ("last_loss", "validation_loss", "train_loss"),

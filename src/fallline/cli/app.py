@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import Annotated
 
 import typer
 
 from fallline import __version__
-from fallline.cli import catalogue, compare, doctor, export, landscape, series, trace, train
+from fallline.cli import catalogue, compare, doctor, export, landscape, resume, series, trace, train
+from fallline.cli.verbosity import talking
 from fallline.errors import FalllineError
+from fallline.store import logbook
 
 INTERRUPTED = 130
 
@@ -22,18 +25,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("compare")(compare.compare)
-app.command("show")(compare.show_study)
-app.command("export")(export.export)
-app.command("run")(series.run)
-app.command("reproduce")(series.reproduce)
-app.command("train")(train.train)
-app.command("evaluate")(train.evaluate)
-app.command("trace")(trace.trace)
-app.command("landscape")(landscape.landscape)
-app.command("optimizers")(catalogue.optimizers)
-app.command("tasks")(catalogue.tasks)
-app.command("doctor")(doctor.doctor)
+app.command("compare")(talking(compare.compare))
+app.command("resume")(talking(resume.resume))
+app.command("show")(talking(compare.show_study))
+app.command("export")(talking(export.export))
+app.command("run")(talking(series.run))
+app.command("reproduce")(talking(series.reproduce))
+app.command("train")(talking(train.train))
+app.command("evaluate")(talking(train.evaluate))
+app.command("trace")(talking(trace.trace))
+app.command("landscape")(talking(landscape.landscape))
+app.command("optimizers")(talking(catalogue.optimizers))
+app.command("tasks")(talking(catalogue.tasks))
+app.command("doctor")(talking(doctor.doctor))
 
 
 def _version(asked: bool) -> None:
@@ -54,6 +58,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; a wrong input ends with exit code 2 and says how to mend it."""
+    logbook.COMMAND.set(shlex.join(["fallline", *sys.argv[1:]]))
     try:
         app()
     except FalllineError as error:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from fallline.results import Study
 
 
+SOME_FAILED = 3
+"""The exit code where an optimizer could not be trained."""
+
+
 def compare(
     task: Annotated[
         list[str],
@@ -82,6 +86,8 @@ def compare(
     Every optimizer is searched over a grid of learning rates on validation data, or as --protocol
     says; the chosen setting is trained again on fresh seeds and measured on test data. What is
     finished is stored as it comes: the same command goes on where an earlier one was stopped.
+    Exit code 3: an optimizer of your own could not be trained; the others were, and the same
+    command tries it again.
     """
     from fallline.planning.config import learning_rates_from
 
@@ -121,6 +127,8 @@ def compare(
         suite.show(found, report)
     else:
         show(found, report)
+    if any(study.reading.failed for study in (found.studies.values() if several else [found])):
+        raise typer.Exit(SOME_FAILED)
 
 
 def show_study(

@@ -1,4 +1,4 @@
-"""``fallline doctor``: the machine, the versions, the caches and the data, found or not."""
+"""``fallline doctor``: the machine, the versions and the data; or whether a folder is sound."""
 
 from __future__ import annotations
 
@@ -9,8 +9,23 @@ from typing import Annotated
 
 import typer
 
+from fallline.errors import InputError
+
 
 def doctor(
+    folder: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DIR]",
+            help="Check the folder of a study, of a suite of tasks, or of a series.",
+        ),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="With DIR: mend what can be; nothing that holds finished work goes."
+        ),
+    ] = False,
     data_dir: Annotated[
         str | None, typer.Option(help="Where the data sets are; also FALLLINE_DATA.")
     ] = None,
@@ -26,7 +41,17 @@ def doctor(
     epochs: Annotated[int | None, typer.Option(help="With --plan: of every run.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="With --plan: examples per step.")] = None,
 ) -> None:
-    """Say what fallline finds on this machine, or how it would plan a comparison."""
+    """Say what fallline finds on this machine, how it would plan a comparison, or what is in DIR.
+
+    With DIR the exit code is 0 if all of it is sound, 1 if something is wrong.
+    """
+    if folder is not None:
+        if plan is not None:
+            raise InputError("--plan and a folder were given", hint="ask for one of them at a time")
+        _check(folder, repair=repair)
+        return
+    if repair:
+        raise InputError("--repair needs a folder", hint="fallline doctor DIR --repair")
     if plan is not None:
         from fallline.cli.planning import explain
 
@@ -56,6 +81,22 @@ def doctor(
             fetched = builtin.source(name).downloadable
             then = "downloaded when needed" if fetched else "put its files there by hand"
             print(f"data      {name}: not found (looked in {looked}); {then}")
+
+
+def _check(folder: str, *, repair: bool) -> None:
+    """Say what is found in ``folder``; exit code 1 where something is wrong."""
+    from fallline.store import checking
+
+    wrong = 0
+    for each in checking.check(folder, repair=repair):
+        wrong += not each.sound
+        print(f"{'ok' if each.sound else 'WRONG':<6}{each.where}: {each.what}")
+        if not each.sound:
+            print(f"      mend: {each.mend}")
+    if wrong:
+        print(f"{wrong} {'thing is' if wrong == 1 else 'things are'} wrong in {folder}")
+        raise typer.Exit(1)
+    print(f"{folder} is sound")
 
 
 def _size(folder: Path) -> str:

@@ -30,6 +30,7 @@ def numbers(given: list[str]) -> dict[str, float]:
 def choices(given: list[str], optimizer: Optimizer) -> dict[str, Any]:
     """The optimizer's static options as they were written, each one of its choices."""
     from fallline.errors import InputError
+    from fallline.optimizers.settings import whole
 
     known = {
         each.name: {str(value).lower(): value for value in each.choices}
@@ -42,7 +43,7 @@ def choices(given: list[str], optimizer: Optimizer) -> dict[str, Any]:
         allowed = known.get(name, {})
         # A number without choices of its own, or an unknown name, is for the optimizer to judge.
         word = value.strip().lower()
-        forms[name] = allowed.get(word, int(word) if word.isdigit() else value.strip())
+        forms[name] = allowed.get(word, whole(word) if word.isdigit() else value.strip())
         if not value:
             raise InputError(f"--option takes NAME=VALUE, got {text!r}")
     return forms

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fallline.data.npy import memory
 from fallline.data.table import read_csv, read_table
 from fallline.errors import DataError
 
@@ -24,6 +25,8 @@ _IDX_TYPES: dict[int, np.dtype] = {
     0x0D: np.dtype(">f4"),
     0x0E: np.dtype(">f8"),
 }
+LARGEST = 2**30
+"""Bytes of content, unpacked, that are read of a file whose own header says no size."""
 _GZIP = b"\x1f\x8b"
 _FETCH_AGAIN = "delete it and fetch it again"
 
@@ -60,7 +63,13 @@ def read_idx(
         )
     shape = struct.unpack(f">{dims}I", head[4:])
     size = begin + math.prod(shape) * dtype.itemsize
-    data = _unpacked(raw, min(size + 1, sys.maxsize), path)
+    most = int(min(size + 1, memory() / 2, sys.maxsize))
+    data = _unpacked(raw, most, path)
+    if size > len(data) == most:
+        raise DataError(
+            f"{path}: unpacks to more than half of the memory, {most} bytes",
+            hint=f"is it the file that it should be? {_FETCH_AGAIN}",
+        )
     _check_size(len(data), size, shape, path)
     if md5 is not None:
         check_md5(data, md5, path)
@@ -72,10 +81,16 @@ def read_idx(
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def content(path: Path | str) -> bytes:
-    """All bytes of a file, uncompressed where it is gzipped."""
+def content(path: Path | str, *, largest: int = LARGEST) -> bytes:
+    """All bytes of a file, uncompressed where it is gzipped; at most ``largest``."""
     path = Path(path)
-    return _unpacked(_bytes_of(path), None, path)
+    data = _unpacked(_bytes_of(path), largest + 1, path)
+    if len(data) > largest:
+        raise DataError(
+            f"{path}: its content is larger than {largest} bytes",
+            hint=f"is it the file that it should be? {_FETCH_AGAIN}",
+        )
+    return data
 
 
 def md5_of(data: bytes) -> str:
@@ -103,22 +118,22 @@ def _bytes_of(path: Path) -> bytes:
         ) from None
 
 
-def _unpacked(raw: bytes, limit: int | None, path: Path) -> bytes:
-    """``raw``, gunzipped where it is gzip; ``limit`` bytes of it where given.
+def _unpacked(raw: bytes, limit: int, path: Path) -> bytes:
+    """``limit`` bytes of ``raw``, gunzipped where it is gzip.
 
     zlib grows its output as the data fills it, so that a limit from a damaged header costs
     nothing. A gzip file may hold several members, one after the other.
     """
     if not raw.startswith(_GZIP):
-        return raw if limit is None else raw[:limit]
+        return raw[:limit]
     parts, size, rest = [], 0, raw
     try:
-        while rest.startswith(_GZIP) and (limit is None or size < limit):
+        while rest.startswith(_GZIP) and size < limit:
             member = zlib.decompressobj(wbits=31)
-            parts.append(member.decompress(rest, 0 if limit is None else limit - size))
+            parts.append(member.decompress(rest, limit - size))
             size += len(parts[-1])
             rest = member.unused_data
-            if not member.eof and (limit is None or size < limit):
+            if not member.eof and size < limit:
                 raise DataError(
                     f"{path}: the gzip data ends in the middle: {size} bytes could be unpacked",
                     hint=_FETCH_AGAIN,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -143,10 +144,16 @@ def _header(file: IO[bytes], path: Path) -> _Header:
         version = npy.read_magic(file)
         if version not in _HEADERS:
             raise ValueError(f"its version is {version[0]}.{version[1]}, not 1.0 or 2.0")
-        return _HEADERS[version](file)
-    except ValueError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _HEADERS[version](file)
+    except OSError:
+        raise
+    except Exception as error:
+        # The header is a literal that NumPy has Python parse: damage may raise whatever that does.
+        words = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(
-            f"{path}: no .npy file of numbers or text: {error}", hint=_WRITE_AGAIN
+            f"{path}: no .npy file of numbers or text: {words}", hint=_WRITE_AGAIN
         ) from None
 
 

@@ -121,7 +121,7 @@ def read_table(path: Path | str, target: str, *, kind: str | None = None) -> Tab
 def _cells(path: Path) -> _Cells:
     text = _text(path)
     first = next(filter(str.strip, text.splitlines()), "")
-    delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([first], delimiter=d), [])))
+    delimiter = max(_DELIMITERS, key=lambda d: _fields(first, d))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -138,10 +138,21 @@ def _cells(path: Path) -> _Cells:
                 lines.append(begin)
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(f"{path.name}, line {reader.line_num}: {error}") from None
+        raise DataError(
+            f"{path.name}, line {max(reader.line_num, 1)}: {error}",
+            hint="is a quotation mark missing?",
+        ) from None
     if not rows:
         raise DataError(f"{path.name} has a header and no rows", hint="give it rows of data")
     return _Cells(path, header, rows, lines)
+
+
+def _fields(line: str, delimiter: str) -> int:
+    """How many fields a line has; 0 where it cannot be read so."""
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+    except csv.Error:
+        return 0
 
 
 def _text(path: Path) -> str:

@@ -32,6 +32,12 @@ class Health(NamedTuple):
     """int32: epochs since the best."""
 
 
+def reason_of(health: Health) -> str:
+    """Why a run diverged, in one line."""
+    step, loss = int(health.diverged_step), float(health.last_finite_loss)
+    return f"the loss was not finite or exploded at step {step}; the last finite one was {loss:.3g}"
+
+
 def healthy(dtype: str) -> Health:
     """The health of a run that has not begun."""
     zero, nan = jnp.zeros((), jnp.int32), jnp.full((), jnp.nan, dtype)

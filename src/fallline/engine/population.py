@@ -23,7 +23,7 @@ from fallline.engine.calling import Calls, Flight, Place
 from fallline.engine.devices import Devices
 from fallline.engine.events import Advanced, Finished, Paused, UnderWay
 from fallline.engine.feeding import Resident, Seeds
-from fallline.engine.health import Health
+from fallline.engine.health import Health, reason_of
 from fallline.engine.program import Program
 from fallline.engine.states import Handing, Held, States
 from fallline.errors import ResourceError
@@ -296,6 +296,7 @@ class Population:
             steps=steps,
             diverged_step=int(health.diverged_step),
             last_finite_loss=float(health.last_finite_loss),
+            reason=reason_of(health) if status is Status.DIVERGED else "",
         )
 
     # -- packing ----------------------------------------------------------------------------

@@ -18,6 +18,8 @@ from fallline.optimizers.wrapping import JOINED_BY, Wrapper
 
 LISTED_BY = "fallline optimizers"
 ALL = "all"
+MOST_PARTS = 32
+"""Wrappers, dialects and settings around a name."""
 ENTRY_POINTS = "fallline.optimizers"
 """The group of entry points under which packages offer optimizers of their own."""
 
@@ -71,14 +73,25 @@ def _made(name: str) -> Optimizer:
         if last not in _WRAPPERS:
             raise unknown("wrapper", last, _WRAPPERS, listed_by=f"{LISTED_BY} --wrappers")
         return _WRAPPERS[last].around(_get(rest))
-    base, _, framework = name.partition(":")
+    base, colon, framework = name.partition(":")
+    if not colon:
+        raise InputError(
+            f"{name!r} has a bracket that does not close at its end",
+            hint="write settings like adam(learning_rate=0.01)",
+        )
     return _get(base).in_dialect(framework)
 
 
 def _get(name: str) -> Optimizer:
     if name in _ENTRIES:
         return _ENTRIES[name]
-    if any(mark in name for mark in (JOINED_BY, ":", OPENED_BY)):
+    marks = sum(name.count(mark) for mark in (JOINED_BY, ":", OPENED_BY))
+    if marks > MOST_PARTS:
+        raise InputError(
+            f"the optimizer {name[:40]!r}... has {marks} wrappers, dialects and settings",
+            hint=f"at most {MOST_PARTS} are read",
+        )
+    if marks:
         return _made(name)
     _load_installed()
     if name not in _ENTRIES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -72,7 +73,12 @@ def with_settings(entry: Optimizer, settings: Mapping[str, str]) -> Optimizer:
 def _form(option: Option, text: str) -> Any:
     """The choice of an option that is written so; what is none is for the option to judge."""
     choices = {str(choice).lower(): choice for choice in option.choices}
-    return choices.get(text.lower(), int(text) if text.isdigit() else text)
+    return choices.get(text.lower(), whole(text))
+
+
+def whole(text: str) -> int | str:
+    """The whole number that a text writes, or the text."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else text
 
 
 def _number(text: str) -> Any:

@@ -18,6 +18,9 @@ FIRST_FINAL_SEED = 1000
 """Seeds from here on are fresh: no search ever sees them."""
 
 DEFAULT_POINTS = 7
+MOST_POINTS = 1000
+MOST_EPOCHS = 1_000_000
+MOST_FINAL_SEEDS = 10_000
 PRECISIONS = ("float32", "bf16")
 """What a study can be computed in: float64 is for checking a single training."""
 
@@ -53,6 +56,8 @@ class StudyConfig:
         for name in ("epochs", "batch_size", "seeds", "final_seeds"):
             checked = whole_number(name, getattr(self, name), least=1)
             object.__setattr__(self, name, checked)
+        _at_most("epochs", self.epochs, MOST_EPOCHS)
+        _at_most("final_seeds", self.final_seeds, MOST_FINAL_SEEDS)
         factor = self.protocol.halving
         if self.epochs < factor:
             raise InputError(
@@ -62,18 +67,20 @@ class StudyConfig:
             )
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
-        if len(self.search_seeds) > FIRST_FINAL_SEED:
+        if not self.defaults and self.seeds > FIRST_FINAL_SEED:
             raise InputError(
                 f"--seeds must be at most {FIRST_FINAL_SEED}, got {self.seeds}",
                 hint="the seeds from there on are fresh ones, for the final runs",
             )
         if isinstance(self.learning_rates, tuple):
+            _at_most("learning_rates", len(self.learning_rates), MOST_POINTS)
             if not self.learning_rates:
                 raise InputError("no learning rate was given", hint="for example 0.001,0.01")
             for rate in self.learning_rates:
                 positive_rate(rate)
         else:
             checked = whole_number("learning_rates", self.learning_rates, least=1)
+            _at_most("learning_rates", checked, MOST_POINTS)
             object.__setattr__(self, "learning_rates", checked)
 
     def _agree(self) -> None:
@@ -131,6 +138,11 @@ def whole_number(name: str, value: Any, *, least: int) -> int:
     return int(value)
 
 
+def _at_most(name: str, value: int, most: int) -> None:
+    if value > most:
+        raise InputError(f"{name} must be at most {most}, got {value}")
+
+
 def positive_rate(rate: float) -> float:
     """``rate`` if it can be a learning rate."""
     if not (math.isfinite(rate) and rate > 0):
@@ -144,7 +156,7 @@ def positive_rate(rate: float) -> float:
 def learning_rates_from(text: str) -> int | tuple[float, ...]:
     """``"7"`` is a number of points; ``"0.001,0.01"`` or ``"1e-3"`` are the values."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if len(parts) == 1 and re.fullmatch("[+-]?[0-9]+", parts[0]):
+    if len(parts) == 1 and re.fullmatch("[+-]?[0-9]{1,18}", parts[0]):
         return whole_number("learning_rates", int(parts[0]), least=1)
     return rates(parts)
 

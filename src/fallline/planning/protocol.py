@@ -42,6 +42,8 @@ _UNITS = {
     **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
     **dict.fromkeys(("h", "hour", "hours"), 3600.0),
 }
+_DIGITS = 18
+"""Of a whole number, beyond which it is not read."""
 _PARTED = re.compile(r"[\s:]+")
 _TIME = re.compile(r"(?P<number>[0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?) *(?P<unit>[a-z]*)")
 
@@ -107,7 +109,10 @@ class Protocol:
             words += [HALVING] if self.halving else []
             words += [f"{self.halving}"] if self.halving not in (0, FACTOR) else []
             return " ".join(filter(None, words))
-        return f"time {self.seconds:g} s" if self.kind == "time" else self.kind
+        if self.kind != "time":
+            return self.kind
+        short = f"{self.seconds:g}"
+        return f"time {short if float(short) == self.seconds else repr(self.seconds)} s"
 
     @property
     def searches(self) -> bool:
@@ -167,10 +172,16 @@ def _budget(text: str, rest: Sequence[str]) -> Protocol:
             f"the protocol {text!r} does not say how many trials",
             hint="give a whole number: --protocol 'budget 15'",
         )
+    if len(rest[0]) > _DIGITS:
+        raise InputError(
+            f"a budget is 1 to {MOST_TRIALS} trials of each optimizer, got a number of "
+            f"{len(rest[0])} digits",
+            hint="for example --protocol 'budget 15'",
+        )
     words, factor = list(rest[1:]), 0
     if HALVING in words:
         at = words.index(HALVING)
-        given = re.fullmatch("[1-9][0-9]*", " ".join(words[at + 1 : at + 2]))
+        given = re.fullmatch("[1-9][0-9]{0,8}", " ".join(words[at + 1 : at + 2]))
         factor = int(given[0]) if given else FACTOR
         del words[at : at + (2 if given else 1)]
     if len(words) > 1:

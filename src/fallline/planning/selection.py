@@ -149,7 +149,7 @@ def outcome_of(result: RunResult, after: int | None = None) -> Outcome:
     curves = result.curves
     known = after is None or result.epochs_trained <= after
     return Outcome(
-        diverged=known and result.status is Status.DIVERGED,
+        diverged=known and result.status in (Status.DIVERGED, Status.FAILED),
         metric=last_figure(curves.validation_metric[:after], curves.train_metric[:after]),
         loss=last_figure(curves.validation_loss[:after], curves.train_loss[:after]),
         stopped=after is None and result.status is Status.STOPPED_AT_RUNG,

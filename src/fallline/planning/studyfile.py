@@ -172,11 +172,16 @@ def read(path: Path | str, *, forms: tuple[str, ...] = ()) -> StudyFile:
         ) from None
     try:
         tree = msgspec.toml.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return parse(tree, str(path), forms=forms)
+    except (msgspec.DecodeError, ValueError) as error:
         raise DataError(
             f"{str(path)!r} is no TOML: {error}", hint="mend it there; comments begin with #"
         ) from None
-    return parse(tree, str(path), forms=forms)
+    except RecursionError:
+        raise DataError(
+            f"{str(path)!r} has too many tables inside of each other",
+            hint="docs/studies.md says what a study file may hold",
+        ) from None
 
 
 def parse(tree: Any, where: str = "the study", *, forms: tuple[str, ...] = ()) -> StudyFile:
@@ -185,6 +190,9 @@ def parse(tree: Any, where: str = "the study", *, forms: tuple[str, ...] = ()) -
         raise DataError(f"{where} holds no tables", hint="write at least name = ... and [base]")
     tree = copy.deepcopy(tree)
     overrides = {form: tree.pop(form, None) for form in FORMS}
+    for form, changes in overrides.items():
+        if not isinstance(changes, dict | None):
+            raise InputError(f"{where}: {form} is {changes!r}", hint=f"make it a table: [{form}]")
     quick_as_published = None
     if isinstance(overrides["as_published"], dict):
         quick_as_published = overrides["as_published"].pop("quick", None)

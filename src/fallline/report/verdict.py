@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fallline.analysis.comparison import Relation
 from fallline.analysis.reading import Reading
@@ -11,6 +11,9 @@ from fallline.analysis.resolution import unresolved
 from fallline.analysis.summary import rows_of
 from fallline.report import formats, search_words
 from fallline.report.formats import MetricFormat, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEW_SEEDS = 5
 
@@ -23,7 +26,8 @@ def verdict(reading: Reading) -> str:
         return _unfinished(reading, form)
     if not measured:
         return "no run is stored, so there is nothing to say"
-    best, others = measured[0], measured[1:]
+    best = measured[0]
+    others = [row for row in measured[1:] if row["relation"] != Relation.FAILED]
     if best["final_diverged"] == best["seeds"]:
         return "every optimizer diverged on every fresh seed, so none can be recommended"
     figure = f"{form.figure(best['test_metric'])} test {form.title}"
@@ -31,8 +35,13 @@ def verdict(reading: Reading) -> str:
         low, high = form.number(best["test_low"]), form.number(best["test_high"])
         figure += f" (95 % interval {low} to {high})"
     chosen = setting(best, searched=reading.document.protocol.searched) + _others(best, reading)
-    sentence = f"use {chosen}: {figure}"
-    return f"{sentence}; {_against(others, form)}" if others else sentence
+    against = [_against(others, form)] if others else []
+    return "; ".join([f"use {chosen}: {figure}", *against, *_failed(reading)])
+
+
+def _failed(reading: Reading) -> list[str]:
+    """Who could not be trained, in a clause."""
+    return [f"{listed(list(reading.failed))} failed"] if reading.failed else []
 
 
 def setting(row: dict[str, Any], *, searched: bool = True) -> str:
@@ -106,10 +115,11 @@ def _unfinished(reading: Reading, form: MetricFormat) -> str:
 
 def warnings(reading: Reading) -> list[str]:
     """What limits the verdict: short sentences, the weightiest first."""
-    found = []
+    found = list(reading.problems)
     protocol, form = reading.document.protocol, formats.metric_format(reading.document.task)
     if not reading.complete:
         found.append("The study is not finished; the same command goes on with it.")
+    found += _about_versions(reading)
     if protocol.left_out:
         found.append(search_words.left_out(reading))
     if late := search_words.overruns(reading):
@@ -119,6 +129,10 @@ def warnings(reading: Reading) -> list[str]:
             "Every optimizer ran at its default learning rate and none was searched: "
             "this ranks the defaults as much as the optimizers."
         )
+    found += [
+        f"{name} failed, and ranks last: {reason}. The same command tries it again."
+        for name, reason in reading.failed.items()
+    ]
     found += _about_seeds(len(protocol.final_seeds))
     found += _about_doubt(reading)
     found += _about_borders(reading)
@@ -126,6 +140,22 @@ def warnings(reading: Reading) -> list[str]:
     found += _about_the_target(reading, form)
     found += _about_data(reading, form)
     return found
+
+
+def _about_versions(reading: Reading) -> list[str]:
+    """Whether other versions of the libraries trained a part of the runs."""
+    document = reading.document
+    others = {
+        f"{name} {version}": f"{name} {document.versions.get(name, 'without')}"
+        for former in document.history
+        for name, version in former.versions.items()
+    }
+    if not others:
+        return []
+    return [
+        f"A part of the runs was trained by {listed(list(others))}, and the rest by "
+        f"{listed(list(dict.fromkeys(others.values())))}: their last digits may differ."
+    ]
 
 
 def _about_seeds(seeds: int) -> list[str]:
@@ -150,7 +180,7 @@ def _about_doubt(reading: Reading) -> list[str]:
 def _about_borders(reading: Reading) -> list[str]:
     found = []
     for border in ("largest", "smallest"):
-        rows = rows_of(reading.summary[reading.summary["border"] == border])
+        rows = rows_of(_trained(reading, reading.summary["border"] == border))
         if rows:
             names = [setting(row) for row in rows]
             more = "larger" if border == "largest" else "smaller"
@@ -162,7 +192,7 @@ def _about_borders(reading: Reading) -> list[str]:
 
 
 def _about_divergence(reading: Reading) -> list[str]:
-    summary = reading.summary
+    summary = _trained(reading)
     found = []
     late = rows_of(summary[summary["final_diverged"] > 0])
     for row in late[:3]:
@@ -178,6 +208,11 @@ def _about_divergence(reading: Reading) -> list[str]:
         of = formats.count(int(summary["runs"].sum()))
         found.append(f"{total} of {of} runs diverged and counted as the worst: {listed(names)}.")
     return found
+
+
+def _trained(reading: Reading, rows: pd.Series[bool] | bool = True) -> pd.DataFrame:
+    """Those ``rows`` of the summary whose optimizer did not fail."""
+    return reading.summary[~reading.summary["optimizer"].isin(list(reading.failed)) & rows]
 
 
 def _about_the_target(reading: Reading, form: MetricFormat) -> list[str]:

@@ -86,8 +86,32 @@ class Protocol(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Optimizers that were asked for and that the protocol is not for."""
 
 
+class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What else was given to the study, so that it can be asked for again."""
+
+    table: str = ""
+    """The path of the CSV file that the task was made of; empty for any other task."""
+    column: str = ""
+    """The column of it that is predicted."""
+    kind: str = ""
+    """``"classification"`` or ``"regression"``, where it was said; empty: inferred."""
+    learning_rates: int | tuple[float, ...] = 0
+    """Points of the grid around each default, or the values; 0 where it was not kept."""
+
+
+class Former(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a study was until it was extended, or until other versions went on with it."""
+
+    until: str
+    """UTC, ISO 8601."""
+    protocol: dict[str, Any] = {}
+    """The fields of the protocol that were extended, as they were before."""
+    versions: dict[str, str] = {}
+    """The libraries whose version was another one."""
+
+
 class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``study.toml``: written once, when the study's folder is made."""
+    """``study.toml``: written when the study's folder is made, and again when it is extended."""
 
     format_version: int
     created: str
@@ -97,6 +121,14 @@ class StudyDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     optimizers: dict[str, OptimizerDescription]
     versions: dict[str, str]
     machine: dict[str, Any]
+    given: Given | None = None
+    history: tuple[Former, ...] = ()
+    """What the study was before, the oldest first; empty where it was never extended."""
+
+    @property
+    def widened(self) -> bool:
+        """Whether it was extended: then there may be stored runs that it does not count."""
+        return any(former.protocol for former in self.history)
 
 
 class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,5 +150,10 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Runs that an earlier, interrupted process had trained: their time is not in these figures."""
     peak_memory: int = 0
     """The most bytes that the devices, or the process on a CPU, held at once; 0 if not known."""
+    runs: int = 0
+    """Runs that were stored when the study was finished; 0 in studies of a version that did not
+    count them."""
     state_bytes: dict[str, int] = msgspec.field(default_factory=dict)
     """What each optimizer keeps of one run beside its weights, in bytes."""
+    not_counted: tuple[str, ...] = ()
+    """The ids of runs that are stored and that the study does not count since it was extended."""

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
 import msgspec
 import tomli_w
 
 from fallline.errors import StudyError
-from fallline.records import RunResult
-from fallline.store import parts
+from fallline.records import RunResult, stable_hash
+from fallline.store import counting, durable, extension, manifest, mending, parts
+from fallline.store.contents import PARTS_FOLDER, Contents, look
 from fallline.store.document import FORMAT_VERSION, StudyDocument, Timing
+from fallline.store.lock import HOLDER_FILE, LOCK_FILE, Lock
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _DOCUMENT = "study.toml"
-_TIMING = "timing.toml"
-_PARTS = "parts"
-_LOCK = ".lock"
+_TIMING = mending.TIMING_FILE
+_PARTS = PARTS_FOLDER
+
+log = logging.getLogger("fallline")
 
 
 class StudyFolder:
@@ -31,7 +34,11 @@ class StudyFolder:
     def __init__(self, path: Path, document: StudyDocument) -> None:
         self.path = path
         self.document = document
-        self._lock = filelock.FileLock(path / _LOCK, timeout=0)
+        self._lock = Lock(path)
+        self._stored: set[str] = set()
+        """While it is written: the ids of the runs that are stored."""
+        self._number = 0
+        """While it is written: of its last part."""
 
     @classmethod
     def open(cls, path: Path | str) -> StudyFolder:
@@ -48,11 +55,18 @@ class StudyFolder:
 
     @classmethod
     def begin(cls, path: Path | str, document: StudyDocument) -> StudyFolder:
-        """The folder ``path``, to be written: made, or gone on with where it holds this study."""
+        """The folder ``path``, to be written: made, or gone on with where it holds this study.
+
+        Where more is asked than it holds, its document becomes the wider one. What is
+        damaged in it is set aside first, and said as a warning of the logger.
+        """
         folder = Path(path)
         if (folder / _DOCUMENT).is_file():
             study = cls.open(folder)
-            _check_same(study.document, document, folder)
+            # What is no extension is refused before anything is changed.
+            extension.extended(study.document, document, folder, complete=True)
+            problems = study.take()
+            study._extend(document)
         else:
             if folder.is_dir() and _holds_anything(folder):
                 raise StudyError(
@@ -62,61 +76,143 @@ class StudyFolder:
             _refusable(folder, lambda: (folder / _PARTS).mkdir(parents=True, exist_ok=True))
             _refusable(folder, lambda: write_record(folder / _DOCUMENT, document))
             study = cls(folder, document)
-        study._take()
+            problems = study.take()
+        for problem in problems:
+            log.warning("%s: %s", study.path, problem)
         return study
 
-    def _take(self) -> None:
+    def _extend(self, asked: StudyDocument) -> None:
+        """Make of the study what is asked, as it is now that nobody else writes."""
         try:
-            self._lock.acquire()
-        except filelock.Timeout:
-            raise StudyError(
-                f"another process is writing the study in {str(self.path)!r}",
-                hint="wait for it to end, or give --out another folder",
-            ) from None
+            self.document = held = read_record(self.path / _DOCUMENT, StudyDocument)
+            # Its end of before is no end of the wider study: it goes first, so that a kill between
+            # the two leaves a study that is not complete, and never one that says it is.
+            aside = self.path / f"timing-{len(held.history) + 1}.toml"
+            timing = self.path / _TIMING
+            if aside.is_file() and not timing.is_file():
+                _refusable(self.path, lambda: durable.rename(aside, timing))
+            wider = extension.extended(held, asked, self.path, complete=self.complete)
+            if wider is None:
+                return
+            if timing.is_file():
+                _refusable(self.path, lambda: durable.rename(timing, aside))
+            _refusable(self.path, lambda: write_record(self.path / _DOCUMENT, wider))
+            self.document = wider
+        except BaseException:
+            self.close()
+            raise
+
+    def take(self) -> tuple[str, ...]:
+        """Become the folder's writer and put it in order; returns the problems that there were.
+
+        Parts that are damaged are set aside, those that the manifest lacks are added to it. Raises
+        StudyError where another process writes.
+        """
+        try:
+            self._lock.take()
         except OSError as error:
             raise _no_permission(self.path, error) from error
-        for torn in (*self.path.glob("*.toml.tmp"), *(self.path / _PARTS).glob("*.tmp")):
-            torn.unlink()
+        try:
+            found = self.contents()
+            _refusable(self.path, lambda: mending.put_in_order(self.path, found))
+            self._stored = set(found.table["run_id"].to_pylist())
+            self._number = mending.last_number(self.path, found)
+        except BaseException:
+            self.close()
+            raise
+        return found.problems
 
     def close(self) -> None:
         """Let another process write."""
         self._lock.release()
 
     @property
+    def training(self) -> str:
+        """The mark of what all runs of the study share, whichever they are: it is in every part."""
+        protocol = self.document.protocol
+        return stable_hash(
+            self.document.task.fingerprint,
+            protocol.batch_size,
+            protocol.study_seed,
+            protocol.precision,
+            protocol.stopping,
+        )
+
+    def contents(self) -> Contents:
+        """All that the folder holds, at one moment; whoever asks twice reads twice."""
+        file, timing = self.path / _TIMING, None
+        others: tuple[str, ...] = ()
+        try:
+            timing = read_record(file, Timing) if file.is_file() else None
+        except StudyError as error:
+            others = (f"{_TIMING} is damaged, so the study counts as not finished ({error}).",)
+        try:
+            return replace(look(self.path, self.training, timing), others=others)
+        except OSError as error:
+            raise StudyError(
+                f"the study in {str(self.path)!r} cannot be read: {error.strerror or error}",
+                hint="give a folder that can be read",
+            ) from error
+
+    @property
     def complete(self) -> bool:
-        """True when every run of the protocol is stored."""
-        return (self.path / _TIMING).is_file()
+        """True when every run of the protocol is stored, in parts that are whole."""
+        return (self.path / _TIMING).is_file() and self.contents().complete
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the folder, a sentence each; empty if nothing is."""
+        return self.contents().problems
 
     @property
     def timing(self) -> Timing | None:
         """Where the time went; None while the study is not complete."""
-        return read_record(self.path / _TIMING, Timing) if self.complete else None
+        contents = self.contents()
+        return contents.timing if contents.complete else None
 
     def append(self, results: Sequence[RunResult], batch_sizes: Sequence[int]) -> None:
         """Store finished runs: on return they are on the disk."""
         rows = [parts.row_of(*pair) for pair in zip(results, batch_sizes, strict=True)]
-        if rows:
-            _refusable(self.path, lambda: parts.write(self.path / _PARTS, rows))
+        if not rows:
+            return
+        _refusable(self.path, lambda: self._append(rows))
+        self._stored |= {row["run_id"] for row in rows}
+
+    def _append(self, rows: Sequence[dict[str, Any]]) -> None:
+        entry = parts.write(self.path / _PARTS, self._number + 1, rows, self.training)
+        self._number += 1
+        manifest.append(self.path, [entry])
 
     def finish(self, timing: Timing) -> None:
         """Say that the study is complete."""
-        _refusable(self.path, lambda: write_record(self.path / _TIMING, timing))
+        known = msgspec.structs.replace(timing, runs=len(self._stored))
+        _refusable(self.path, lambda: write_record(self.path / _TIMING, known))
 
     def results(self) -> list[RunResult]:
         """Every stored run."""
-        if not any((self.path / _PARTS).glob("*.parquet")):
-            return []
-        return list(parts.results(parts.read(self.path / _PARTS)))
+        return list(parts.results(self.contents().table))
 
     def runs(self) -> pd.DataFrame:
-        """Every stored run, a row each; the columns are those of :func:`parts.schema`."""
-        return parts.read(self.path / _PARTS).to_pandas()
+        """Every run that counts, a row each; the columns are those of :func:`parts.schema`."""
+        return self.frame(self.contents())
+
+    def frame(self, contents: Contents) -> pd.DataFrame:
+        """The runs of ``contents`` that count: in a study that was extended some may not."""
+        frame = contents.table.to_pandas()
+        if not self.document.widened:
+            return frame
+        aside = (
+            contents.timing.not_counted
+            if contents.timing is not None and contents.complete
+            else counting.not_counted(list(parts.results(contents.table)), self.document)
+        )
+        return frame[~frame["run_id"].isin(list(aside))].reset_index(drop=True)
 
 
 def _holds_anything(folder: Path) -> bool:
     """Whether there is more in ``folder`` than a writer leaves that was killed as it began."""
     names = {path.name for path in folder.iterdir()}
-    names -= {f"{_DOCUMENT}.tmp", _LOCK}
+    names -= {f"{_DOCUMENT}.tmp", LOCK_FILE, HOLDER_FILE}
     begun = names <= {_PARTS} and not any((folder / _PARTS).glob("*"))
     return bool(names) and not begun
 
@@ -124,12 +220,7 @@ def _holds_anything(folder: Path) -> bool:
 def write_record(path: Path, record: msgspec.Struct) -> None:
     """Write ``record`` as TOML; complete or not at all."""
     text = tomli_w.dumps(_without_none(msgspec.to_builtins(record)))
-    temporary = path.with_suffix(".toml.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    parts.rename_durably(temporary, path)
+    durable.write(path, text.encode())
 
 
 def _without_none(tree: Any) -> Any:
@@ -137,6 +228,17 @@ def _without_none(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: _without_none(value) for key, value in tree.items() if value is not None}
     return tree
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The folder ``name`` inside of ``folder``; a document may not name one that lies elsewhere."""
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts or "\0" in name:
+        raise StudyError(
+            f"{str(folder)!r} names the folder {name!r}, which is not inside of it",
+            hint="it was changed after fallline wrote it: bring back a copy",
+        )
+    return folder / name
 
 
 def read_record(path: Path, kind: type[Any]) -> Any:
@@ -151,37 +253,12 @@ def read_record(path: Path, kind: type[Any]) -> Any:
                 "read the study with the version that wrote it",
             )
         return msgspec.convert(tree, kind)
-    except (msgspec.MsgspecError, ValueError, OSError) as error:
+    except (msgspec.MsgspecError, ValueError, OSError, RecursionError) as error:
         raise StudyError(
             f"{str(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}",
             hint="it was changed or damaged after fallline wrote it: bring back a copy, "
             "or begin a study in another folder",
         ) from error
-
-
-def _check_same(held: StudyDocument, asked: StudyDocument, folder: Path) -> None:
-    """Raise unless both documents ask for the same runs, with the differences named."""
-    differences = []
-    if held.task.name != asked.task.name:
-        raise StudyError(
-            f"the folder {str(folder)!r} holds a study of another task, {held.task.name!r}",
-            hint="give --out another folder",
-        )
-    for part in ("task", "protocol"):
-        for name in getattr(held, part).__struct_fields__:
-            old, new = (getattr(getattr(document, part), name) for document in (held, asked))
-            if old != new and name not in ("title", "licence", "source", "notes"):
-                differences.append(f"{name}: {_short(old)} there, {_short(new)} asked")
-    if differences:
-        raise StudyError(
-            f"the folder {str(folder)!r} holds another study ({'; '.join(differences)})",
-            hint="give --out another folder, or ask for the same study to go on with it",
-        )
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _refusable(folder: Path, write: Any) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from fallline.errors import StudyError
 from fallline.planning.extending import require_same
 from fallline.planning.studyfile import StudyFile
-from fallline.store.folder import StudyFolder, read_record, write_record
+from fallline.store.folder import StudyFolder, inside, read_record, write_record
 
 FORMAT_VERSION = 1
 DOCUMENT = "series.toml"
@@ -85,7 +85,7 @@ class SeriesFolder:
             held = cls.open(folder)
             require_same(held.document.file, document.file, folder)
             return held._with_texts(document.file)
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(each.name != f"{DOCUMENT}.tmp" for each in folder.iterdir()):
             raise StudyError(
                 f"the folder {str(folder)!r} is not empty and holds no series",
                 hint="give --out a folder that is new or empty",
@@ -119,10 +119,32 @@ class SeriesFolder:
         file = self.path / _PROGRESS
         return read_record(file, Progress) if file.is_file() else Progress()
 
+    @property
+    def members(self) -> tuple[StoredMember, ...]:
+        """The members whose study is complete, as it is now: a part may be gone since."""
+        return tuple(each for each in self.progress.members if self.is_whole(each))
+
+    @property
+    def complete(self) -> bool:
+        """True when the series was finished and the studies of all members are complete."""
+        progress = self.progress
+        return progress.complete and all(map(self.is_whole, progress.members))
+
+    def is_whole(self, member: StoredMember) -> bool:
+        """Whether the study of a member is there and complete."""
+        try:
+            return self.has(member) and self.study(member).complete
+        except StudyError:
+            return False
+
+    def has(self, member: StoredMember) -> bool:
+        """Whether the study of a member is there."""
+        return (inside(self.path, member.folder) / "study.toml").is_file()
+
     def write(self, progress: Progress) -> None:
         """Say what is complete."""
         write_record(self.path / _PROGRESS, progress)
 
     def study(self, member: StoredMember) -> StudyFolder:
         """The study of a member."""
-        return StudyFolder.open(self.path / member.folder)
+        return StudyFolder.open(inside(self.path, member.folder))

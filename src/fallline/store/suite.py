@@ -11,7 +11,7 @@ import msgspec
 
 from fallline.errors import StudyError
 from fallline.records import stable_hash
-from fallline.store.folder import StudyFolder, read_record, write_record
+from fallline.store.folder import StudyFolder, inside, read_record, write_record
 
 FORMAT_VERSION = 1
 DOCUMENT = "suite.toml"
@@ -27,6 +27,11 @@ class SuiteTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch_size: int
     fingerprint: str
     """Hash of data, splits, model and loss."""
+    table: str = ""
+    """The path of the CSV file that it was made of; empty for any other task."""
+    column: str = ""
+    kind: str = ""
+    """As it was said; empty: inferred."""
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,7 +117,8 @@ class SuiteFolder:
 
     def path_of(self, name: str) -> Path:
         """The folder of a task's study, whether it is there or not."""
-        return self.path / next(each.folder for each in self.document.tasks if each.name == name)
+        own = next(each.folder for each in self.document.tasks if each.name == name)
+        return inside(self.path, own)
 
     def study(self, name: str) -> StudyFolder | None:
         """The study of a task; None where it has not begun."""
@@ -132,13 +138,18 @@ def _require_same(held: SuiteDocument, asked: SuiteDocument, folder: Path) -> No
     differences = [*_differences(held.asked, asked.asked, "")]
     for name, task in now.items():
         # The folder's name is for the suite to choose, and it has been chosen.
-        same = msgspec.structs.replace(task, folder=before[name].folder)
+        same = msgspec.structs.replace(before[name], **_asked_of(task))
         differences += _differences(before[name], same, f" of {name!r}")
     if differences:
         raise StudyError(
             f"the folder {str(folder)!r} holds another suite ({'; '.join(differences)})",
             hint="give --out another folder, or ask for the same suite to go on with it",
         )
+
+
+def _asked_of(task: SuiteTask) -> dict[str, Any]:
+    """What decides the numbers: not where the task's files are."""
+    return {name: getattr(task, name) for name in ("epochs", "batch_size", "fingerprint")}
 
 
 def _named(tasks: Sequence[SuiteTask]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fallline.errors import DataError
-from fallline.store.parts import rename_durably
+from fallline.store import durable
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
@@ -36,7 +36,7 @@ def save(path: Path | str, arrays: Mapping[str, np.ndarray], about: Mapping[str,
     save_file(contiguous, temporary, metadata=dict(about))
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
-    rename_durably(temporary, path)
+    durable.rename(temporary, path)
 
 
 def load(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, str]]:

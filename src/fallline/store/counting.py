@@ -1,0 +1,53 @@
+"""Which of the stored runs a study counts, where it was extended.
+
+The wider study may choose another setting, and train for longer: runs of what it was before stay in
+the folder, and must not get into its figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from fallline.planning.selection import best_trials
+from fallline.records import RunResult
+from fallline.store.document import StudyDocument
+
+
+def not_counted(results: Iterable[RunResult], document: StudyDocument) -> set[str]:
+    """Of a study that is not complete: the ids of the runs that cannot count, or not yet.
+
+    A final run counts when the search of its optimizer has all its seeds and chose its setting.
+    That is as much as can be said before the end: a complete study says it by itself.
+    """
+    results = list(results)
+    protocol = document.protocol
+    own = [
+        each
+        for each in results
+        if each.run.optimizer in protocol.optimizers and each.run.epochs == protocol.epochs
+    ]
+    seeds = {*protocol.search_seeds, *protocol.confirm_seeds}
+    counted = [each for each in own if each.run.phase == "search" and each.run.seed in seeds]
+    final = [
+        each for each in own if each.run.phase == "final" and each.run.seed in protocol.final_seeds
+    ]
+    if protocol.searched:
+        chosen = _chosen(counted, document)
+        final = [each for each in final if each.run.trial in chosen]
+    known = {each.run.run_id for each in (*counted, *final)}
+    return {each.run.run_id for each in results} - known
+
+
+def _chosen(searched: Sequence[RunResult], document: StudyDocument) -> set:
+    """The best trial of every optimizer none of whose trials lacks a seed."""
+    seeds: dict[tuple, set[int]] = {}
+    for each in searched:
+        seeds.setdefault(each.run.trial, set()).add(each.run.seed)
+    wanted = set(document.protocol.search_seeds)
+    under_way = {optimizer for (optimizer, _), own in seeds.items() if not wanted <= own}
+    best = best_trials(searched, higher_is_better=document.task.higher_is_better)
+    return {
+        (name, tuple(sorted(trial.hyperparameters.items())))
+        for name, trial in best.items()
+        if name not in under_way
+    }

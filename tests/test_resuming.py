@@ -1,0 +1,209 @@
+"""Going on from what a folder says of itself, without the command that began it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import imagined
+from fallline import api, models, optimizers
+from fallline.cli.resume import resume as command
+from fallline.data.dataset import make_dataset
+from fallline.description import describe
+from fallline.engine.events import Finished
+from fallline.errors import StudyError
+from fallline.planning.config import StudyConfig
+from fallline.planning.protocol import parse
+from fallline.planning.stopping import EarlyStopping
+from fallline.results import open_study
+from fallline.resuming import configured
+from fallline.standings import open_suite
+from fallline.store.folder import StudyFolder
+from fallline.store.suite import SuiteFolder
+from fallline.task import Task
+
+ASKED: dict[str, Any] = {"seeds": 1, "final_seeds": 2, "epochs": 1, "learning_rates": 3}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_trained() -> Iterator[None]:
+    with imagined.trainings():
+        yield
+
+
+def _stopped(task: Any, folder: Path, **settings: Any) -> Path:
+    """A study that was stopped after two runs."""
+    with pytest.raises(KeyboardInterrupt):
+        api.compare(task, ["sgd"], out=folder, listener=imagined.Stop(2), **{**ASKED, **settings})
+    assert not open_study(folder).complete
+    return folder
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _stopped("digits-mlp", tmp_path_factory.mktemp("begun") / "study")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    draw = np.random.default_rng(0)
+    frame = pd.DataFrame(draw.normal(size=(80, 3)), columns=list("abc"))
+    frame["price"] = frame["a"] - frame["b"]
+    frame.to_csv(tmp_path / "prices.csv", index=False)
+    return tmp_path / "prices.csv"
+
+
+def _trained(folder: Path) -> list[str]:
+    found: list[str] = []
+
+    def listen(event: Any) -> None:
+        if isinstance(event, Finished):
+            found.append(event.result.run.run_id)
+
+    api.resume(folder, listener=listen)
+    return found
+
+
+def test_a_study_goes_on_to_what_it_was_asked_for(begun: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(begun, tmp_path / "study"))
+    before = {result.run.run_id for result in StudyFolder.open(folder).results()}
+    document = (folder / "study.toml").read_bytes()
+    trained = _trained(folder)
+    whole = api.compare("digits-mlp", ["sgd"], out=tmp_path / "whole", **ASKED)
+    assert before.isdisjoint(trained)
+    assert before | set(trained) == set(whole.runs["run_id"])
+    assert open_study(folder).complete
+    assert open_study(folder).verdict == whole.verdict
+    assert (folder / "study.toml").read_bytes() == document
+    assert _trained(folder) == []
+
+
+def test_the_command_says_that_nothing_is_left(
+    begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(begun, tmp_path / "study"))
+    api.resume(folder)
+    capsys.readouterr()
+    command(str(folder))
+    told = capsys.readouterr()
+    assert "complete already" in told.err
+    assert f"study:  {folder}" in told.out
+    assert (folder / "report.html").is_file()
+
+
+def test_a_table_is_read_again(table: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = _stopped("prices.csv", tmp_path / "study", target="price", kind="regression")
+    monkeypatch.chdir("/")
+    assert _trained(folder)
+    assert open_study(folder).complete
+
+
+def test_a_table_that_is_gone_or_changed_is_named(table: Path, tmp_path: Path) -> None:
+    folder = _stopped(table, tmp_path / "study", target="price")
+    text = table.read_text()
+    table.write_text(text.replace(text.splitlines()[1], "1.0,2.0,3.0,4.0"))
+    with pytest.raises(StudyError, match="another task now") as changed:
+        api.resume(folder)
+    assert "as it was" in str(changed.value.hint)
+    table.unlink()
+    with pytest.raises(StudyError, match="is not there") as gone:
+        api.resume(folder)
+    assert "--target price" in str(gone.value.hint)
+
+
+def test_a_task_of_ones_own_is_a_program_to_run_again(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(100, 3)).astype(np.float32)
+    data = make_dataset(x, (x[:, 0] > 0).astype(int), name="own", validation=20, test=20)
+    folder = _stopped(Task(models.MLP(2, (4,)), data, name="own"), tmp_path / "study")
+    with pytest.raises(StudyError, match="'own' is not built in") as caught:
+        api.resume(folder)
+    assert f"out={str(folder)!r}" in str(caught.value.hint)
+
+
+def test_a_built_in_name_with_another_network_is_no_built_in_task(tmp_path: Path) -> None:
+    made = api_task().with_activation("tanh")
+    folder = _stopped(made, tmp_path / "study")
+    with pytest.raises(StudyError, match="another task now"):
+        api.resume(folder)
+
+
+@cache
+def api_task() -> Task:
+    from fallline import tasks
+
+    return tasks.get("digits-mlp")
+
+
+def test_no_study_is_no_study(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="is no study"):
+        api.resume(tmp_path)
+
+
+def test_a_suite_goes_on_with_its_tasks(tmp_path: Path) -> None:
+    folder = tmp_path / "suite"
+    with pytest.raises(KeyboardInterrupt):
+        api.compare(
+            ["digits-mlp", "wine-mlp"], ["sgd"], out=folder, listener=imagined.Stop(7), **ASKED
+        )
+    begun = SuiteFolder.open(folder).study("digits-mlp")
+    assert begun is not None
+    assert not open_suite(folder).complete
+    assert api.resume(folder).complete
+
+
+def test_a_series_goes_on_by_its_file(tmp_path: Path) -> None:
+    file = {
+        "name": "rates",
+        "title": "Two optimizers",
+        "base": {"task": "digits-mlp", "epochs": 1},
+        "protocol": {"final_seeds": 2},
+        "axes": {"optimizer": {"sgd": {"optimizer": "sgd"}, "adam": {"optimizer": "adam"}}},
+        "stages": {"all": {"vary": ["optimizer"]}},
+    }
+    whole = api.run(file, out=tmp_path / "series")
+    assert whole.complete
+    assert api.resume(tmp_path / "series").complete
+
+
+_BUDGET = {"seeds": 1, "final_seeds": 10}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"learning_rates": 3, "seeds": 2},
+        {"learning_rates": (0.01, 0.1), "optimizers": ("sgd",)},
+        {"defaults": True, "final_seeds": 4},
+        {"protocol": parse("budget 12 tpe"), **_BUDGET},
+        {"protocol": parse("budget 9 halving 4"), **_BUDGET},
+        {"protocol": parse("time 90s"), **_BUDGET},
+        {"protocol": parse("self-tuning"), "optimizers": ("prodigy",), "left_out": ("sgd",)},
+        {"stopping": EarlyStopping("train_loss", 0.01, 3), "widen": False},
+        {"precision": "bf16", "study_seed": 5},
+    ],
+)
+def test_a_document_says_what_was_asked(settings: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"optimizers": ("sgd", "adam"), "epochs": 9, "batch_size": 32}
+    asked = StudyConfig(**{**given, **settings})
+    chosen = optimizers.resolve(asked.optimizers)
+    document = describe(api_task(), chosen, asked)
+    assert configured(document) == asked
+    if asked.learning_rates != (0.01, 0.1):
+        older = replace_given(document)
+        assert configured(older) == asked
+
+
+def replace_given(document: Any) -> Any:
+    """The document of a version that did not keep what else was given."""
+    import msgspec
+
+    return msgspec.structs.replace(document, given=None)
