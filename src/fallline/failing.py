@@ -153,7 +153,9 @@ def _differs(what: str, found: Any, wanted: Any, *, broadcast: bool = False) -> 
 
     With ``broadcast`` only what added to the wanted one gives another shape is a difference.
     """
-    if jax.tree.structure(found) != jax.tree.structure(wanted):
+    # Any: the stubs do not know that structures compare.
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (found, wanted)]
+    if structures[0] != structures[1]:
         return f"{what} has another structure: {_short(found)} instead of {_short(wanted)}"
     pairs = zip(jax.tree.leaves_with_path(wanted), jax.tree.leaves(found), strict=True)
     for (path, due), leaf in pairs:
