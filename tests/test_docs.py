@@ -83,6 +83,7 @@ def options_of(command: Any) -> set[str]:
         for each in command.params
         if each.param_type_name == "option"
         for name in (*each.opts, *each.secondary_opts)
+        if name.startswith("--")
     } | {"--help"}
 
 
