@@ -78,7 +78,7 @@ def test_the_wider_one_may_name_other_optimizers_rates(document: StudyDocument) 
 
 
 def test_a_search_under_way_has_no_final_runs(document: StudyDocument, a_run: Callable) -> None:
-    wider = _asking(document, epochs=3, search_seeds=(0, 1))
+    wider = _asking(document, epochs=a_run(0).run.epochs, search_seeds=(0, 1))
     searched = [_at(a_run(seed, rate=rate), rate) for seed in (0, 1) for rate in (0.1, 0.2)]
     final = [_final(a_run(seed, rate=rate)) for seed in (1000, 1001, 1002) for rate in (0.1, 0.2)]
     older = _with(a_run(0), epochs=2)
