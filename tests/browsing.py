@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 PROBES = Path(__file__).parent / "browser" / "probes.js"
 WIDTH, HEIGHT = 1280, 900
-PATIENCE = 60_000
+PATIENCE = 120_000
 """Milliseconds: a busy machine is no fault of a page."""
 
 

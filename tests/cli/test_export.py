@@ -12,7 +12,7 @@ from fallline.errors import InputError, StudyError
 from fallline.report import study_static
 from fallline.results import open_study
 from fallline.store.folder import StudyFolder
-from fallline.store.parts import results
+from fallline.store.parts import result_of
 from fallline.store.suite import Asked, SuiteDocument, SuiteFolder, SuiteTask
 from made_study import OPTIMIZERS, document, frame, timing
 
@@ -22,13 +22,11 @@ FEW = ("adam", "sgd")
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished study of two optimizers."""
-    import pyarrow as pa
-
     path = tmp_path_factory.mktemp("studies") / "made"
     few = {name: OPTIMIZERS[name] for name in FEW}
     runs = frame(optimizers=few)
     held = StudyFolder.begin(path, document(optimizers=FEW))
-    held.append(list(results(pa.Table.from_pandas(runs))), list(runs["batch_size"]))
+    held.append([result_of(row) for row in runs.to_dict("records")], list(runs["batch_size"]))
     held.finish(timing(few))
     held.close()
     return path

@@ -108,7 +108,7 @@ def result_of(row: dict[str, Any]) -> RunResult:
         last_finite_loss=row["last_finite_loss"],
         test_loss=row["test_loss"],
         test_metric=row["test_metric"],
-        reason=row[_REASON],
+        reason=row.get(_REASON, ""),
     )
 
 
