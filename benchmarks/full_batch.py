@@ -3,8 +3,7 @@
     python benchmarks/full_batch.py [--docs docs/studies]
 
 The published row (SGD at 0.01, the whole training data as one batch, 100 epochs: 100 steps) has a
-loss that 100 such steps do not reach. Measured here: after how many of them it is reached, and
-what 100 steps of other lengths come to.
+loss that 100 such steps do not reach. Measured here: what 100 steps of other lengths come to.
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ STUDY = "batch-size"
 PAGE = f"{STUDY}-full-batch.md"
 LOSS, ACCURACY = 0.71, 0.8405
 """Published, on training data."""
-RATES = (0.01, 0.03, 0.1, 0.14)
+RATES = (0.01, 0.03, 0.1, 0.2)
 STEPS = 100
-MOST_STEPS = 1500
 
 
 def task_as_published() -> Task:
@@ -51,15 +49,8 @@ def main() -> int:
     asked = parser.parse_args()
     os.environ.update(command.data_folder())
     task = task_as_published()
-    loss, accuracy = history(task, RATES[0], MOST_STEPS)
-    reached = int(np.argmax(loss <= LOSS)) + 1 if (loss <= LOSS).any() else 0
-    rows = [(f"{RATES[0]:g}", f"{STEPS}", f"{loss[99]:.3f}", f"{100 * accuracy[99]:.1f} %")]
-    if reached:
-        at = reached - 1
-        rows.append(
-            (f"{RATES[0]:g}", f"{reached}", f"{loss[at]:.3f}", f"{100 * accuracy[at]:.1f} %")
-        )
-    for rate in RATES[1:]:
+    rows = []
+    for rate in RATES:
         loss, accuracy = history(task, rate, STEPS)
         rows.append((f"{rate:g}", f"{STEPS}", f"{loss[-1]:.3f}", f"{100 * accuracy[-1]:.1f} %"))
     header = ["learning rate", "steps", "training loss", "training accuracy"]
@@ -71,9 +62,6 @@ def main() -> int:
             f"{100 * ACCURACY:.2f} %. Ours, on the data and from the first weights of one seed of "
             "the [report](batch-size-as-published.md):",
             reporting.markdown_table(header, rows),
-            f"At 0.01 the published loss is reached after {reached} steps."
-            if reached
-            else f"At 0.01 the published loss is not reached in {MOST_STEPS} steps.",
             reporting.origin(),
         ]
     )
