@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import reporting
+import validity_inclusions_page as inclusions_page
 import validity_sources
 import validity_studies as studies
 from validity_drawing import FRESH_SEEDS, INTERVALS, STUDENTS, Covered, Found, Share
@@ -41,7 +42,7 @@ def text(proof: Proof, options: argparse.Namespace) -> str:
     if proof.covered:
         parts += _coverage(proof, options)
     if proof.inclusions:
-        parts += _inclusion(proof, options)
+        parts += inclusions_page.section(proof.inclusions, proof.larger, options.budget)
     if proof.repeated:
         parts += _order(proof)
     parts += _sources()
@@ -269,81 +270,6 @@ def _where_short(outside: Sequence[Covered]) -> str:
             "seeds)."
         )
     return " ".join(sentences)
-
-
-def _inclusion(proof: Proof, options: argparse.Namespace) -> list[str]:
-    ways = reporting.text_table(
-        ["superset", "subset", "how the one becomes the other"],
-        [(f"`{each.superset}`", f"`{each.subset}`", each.how) for each in studies.INCLUSIONS],
-    )
-    lost = [each for each in proof.inclusions if each.violated]
-    strict = sum(each.strict for each in lost)
-    surely = studies.surely_violated(proof.inclusions)
-    count = len(proof.inclusions)
-    verdict = (
-        f"Of {count} pairs, no superset loses to its subset beyond the interval."
-        if not lost
-        else f"Of {count} pairs, {len(lost)} lose beyond the interval ({count / 40:.1f} would by "
-        f"chance if all were equal), {len(surely)} of them also after Holm's correction over all, "
-        f"{strict} of them strictly contained: "
-        + "; ".join(f"{each.superset} to {each.subset} on {each.task}" for each in lost)
-        + "."
-    )
-    parts = [
-        "## Inclusions",
-        "An optimizer that contains another one as a special case can do no worse when both are "
-        "searched well enough (Choi et al. 2019). A superset that loses would say that the search "
-        "or the comparison favours simple rules.",
-        ways,
-        f"Every optimizer had the same budget, `budget {options.budget}`, and {FRESH_SEEDS} fresh "
-        "seeds. The advantage is the superset's on test data, paired by seed, with its 95 % "
-        "interval: points of accuracy, or the RMSE's own units, positive where the superset is "
-        "better.",
-        _advantages(proof.inclusions),
-        verdict,
-    ]
-    if proof.larger:
-        healed = [each for each in proof.larger if not each.violated]
-        parts += [
-            f"Those that lost, with twice the budget ({len(healed)} of {len(proof.larger)} no "
-            "longer lose):",
-            _advantages(proof.larger),
-        ]
-    return parts
-
-
-def _advantages(found: Sequence[studies.Inclusion]) -> str:
-    rows = []
-    for each in found:
-        scale, digits = (100, 2) if each.metric == "accuracy" else (1, 4)
-        mean, low, high = (f"{scale * value:+.{digits}f}" for value in each.advantage[:3])
-        figures = [
-            f"{scale * value:.{digits}f}" for value in (each.superset_figure, each.subset_figure)
-        ]
-        rows.append(
-            (
-                each.task,
-                f"`{each.superset}`",
-                f"`{each.subset}`",
-                *figures,
-                f"{mean} ({low} to {high})",
-                "**loses**" if each.violated else ("better" if each.advantage.low > 0 else "equal"),
-                each.superset_setting,
-                each.subset_setting,
-            )
-        )
-    header = [
-        "task",
-        "superset",
-        "subset",
-        "its test figure",
-        "the subset's",
-        "advantage",
-        "",
-        "its setting",
-        "the subset's setting",
-    ]
-    return reporting.text_table(header, rows)
 
 
 def _order(proof: Proof) -> list[str]:

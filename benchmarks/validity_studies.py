@@ -68,6 +68,10 @@ class Inclusion:
     subset_figure: float
     advantage: Interval
     """By how much the superset is better on test data, paired by seed; below zero it is worse."""
+    on_validation: Interval
+    """The same on validation data, by whose figures the search chose."""
+    validation_examples: int
+    test_examples: int
     p_value: float
     """Of the paired test, before any correction."""
     superset_setting: str
@@ -92,26 +96,36 @@ def inclusions(
 
 def _included(study: Study, pair: Pair, budget: int) -> Inclusion:
     superset, subset = pair.superset, pair.subset
-    final = with_last_figures(study.runs[study.runs["phase"] == "final"])
-    table = final.pivot_table(index="seed", columns="optimizer", values="test_metric", dropna=False)
-    one, two = table[superset].to_numpy(float), table[subset].to_numpy(float)
-    if not study.document.task.higher_is_better:
-        one, two = -one, -two
+    about = study.document.task
+    sign = 1 if about.higher_is_better else -1
+    tested, validated = _of_seeds(study, "test_metric"), _of_seeds(study, "last_metric")
+    one, two = (sign * tested[name].to_numpy(float) for name in (superset, subset))
     test = paired_test(one, two, resolution=resolution_of(study.document))
+    chosen = [sign * validated[name].to_numpy(float) for name in (superset, subset)]
+    step = 1 / about.validation_examples if about.metric == "accuracy" else 0.0
     return Inclusion(
-        study.document.task.name,
+        about.name,
         superset,
         subset,
         budget,
-        study.document.task.metric,
+        about.metric,
         abs(float(np.nanmean(one))),
         abs(float(np.nanmean(two))),
         test.interval,
+        paired_test(*chosen, resolution=step).interval,
+        about.validation_examples,
+        about.test_examples,
         test.p_value,
         _setting(study, superset),
         _setting(study, subset),
         pair.strict,
     )
+
+
+def _of_seeds(study: Study, figure: str) -> pd.DataFrame:
+    """A figure of the final runs: a row per seed, a column per optimizer."""
+    final = with_last_figures(study.runs[study.runs["phase"] == "final"])
+    return final.pivot_table(index="seed", columns="optimizer", values=figure, dropna=False)
 
 
 def _setting(study: Study, name: str) -> str:

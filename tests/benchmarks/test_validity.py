@@ -165,12 +165,21 @@ def test_an_advantage_is_the_supersets_paired_by_seed(trained: Study) -> None:
     assert found.advantage.mean == pytest.approx(adam.mean() - sgd.mean())
     assert (found.superset_figure, found.subset_figure) == pytest.approx((adam.mean(), sgd.mean()))
     assert found.superset_setting.startswith("learning_rate ")
+    sgd, adam = (
+        final[final["optimizer"] == each]["validation_metric"].map(lambda curve: curve[-1])
+        for each in ("sgd", "adam")
+    )
+    assert found.on_validation.mean == pytest.approx(adam.mean() - sgd.mean())
+    assert (found.validation_examples, found.test_examples) == (30, 30)
 
 
-def advantage(high: float, p_value: float = 0.001) -> studies.Inclusion:
-    interval = Interval(high - 0.01, high - 0.02, high, 10)
+def advantage(
+    high: float, p_value: float = 0.001, *, on_validation: float = -0.001
+) -> studies.Inclusion:
+    test, chosen = (Interval(end - 0.01, end - 0.02, end, 10) for end in (high, on_validation))
+    names = ("digits-mlp", "adam", "momentum")
     return studies.Inclusion(
-        "digits-mlp", "adam", "momentum", 48, "accuracy", 0.95, 0.96, interval, p_value, "", ""
+        *names, 48, "accuracy", 0.95, 0.96, test, chosen, 359, 360, p_value, "", ""
     )
 
 
@@ -205,6 +214,11 @@ def test_the_page_hides_nothing_that_failed() -> None:
     assert "**loses**" in text
     assert "| one CPU device | 54 | 1 | test_metric | **another** |" in text
     assert "see below what changed" in text
+    assert "does not lose on validation data" not in text
+    chosen = dataclasses.replace(proof(), inclusions=[advantage(-0.001, on_validation=0.002)])
+    text = page.text(chosen, asked)
+    assert "In 1 of these 1 the superset does not lose on validation data" in text
+    assert "on digits-mlp 359 examples validate and 360 test." in text
 
 
 def test_every_test_that_the_page_names_is_there() -> None:
