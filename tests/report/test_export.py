@@ -115,21 +115,24 @@ def balanced(text: str) -> bool:
     return depth == 0
 
 
-def check_latex(text: str, columns: tuple[Column, ...]) -> None:
+def check_latex(text: str, columns: tuple[Column, ...], *, turned: bool = False) -> None:
     """The rules that a table must keep to be compiled."""
     begun = re.findall(r"\\begin\{(\w+)\}", text)
     ended = re.findall(r"\\end\{(\w+)\}", text)
     assert ended == begun[::-1]
     assert balanced(text)
-    cells = sum(2 if column.spreads else 1 for column in columns)
+    height, width = len(columns[0].cells), sum(2 if column.spreads else 1 for column in columns)
+    if turned:
+        each = 2 if width > len(columns) else 1
+        height, width = len(columns) - 1, 1 + each * height
     (form,) = re.findall(r"\\begin\{(?:tabular|longtable)\}\{(.*)\}$", text, re.MULTILINE)
-    assert len(re.sub(r"@\{[^}]*\}", "", form)) == cells
+    assert len(re.sub(r"@\{[^}]*\}", "", form)) == width
     body = text.split(r"\midrule")[-1]
     rows = [line for line in body.splitlines() if line.endswith(r"\\")]
-    assert len(rows) == len(columns[0].cells)
+    assert len(rows) == height
     for line in rows:
         plain = without_marks(line)
-        assert plain.count("&") == cells - 1, line
+        assert plain.count("&") == width - 1, line
         assert not set(plain) & set("%#_^~$"), line
         assert plain.isascii(), line
     commands = set(re.findall(r"\\([a-zA-Z]+)", without_marks(text)))
@@ -137,6 +140,7 @@ def check_latex(text: str, columns: tuple[Column, ...]) -> None:
         *("begin", "end", "centering", "caption", "label", "toprule", "midrule", "bottomrule"),
         *("multicolumn", "endfirsthead", "endhead", "endfoot", "textbackslash", "textbar"),
         *("textasciitilde", "textasciicircum", "ldots", "textdagger"),
+        *("resizebox", "ifdim", "width", "linewidth", "else", "fi"),
     }
 
 
@@ -144,7 +148,7 @@ def check_latex(text: str, columns: tuple[Column, ...]) -> None:
 def test_latex_keeps_its_rules(tables, name):
     table = tables[name]
     text = latex.table(table.columns, caption=table.caption, label="tab:x")
-    check_latex(text, table.columns)
+    check_latex(text, table.columns, turned=name in ("summary", "measures"))
     long = len(table.columns[0].cells) > latex.LONGEST
     assert (r"\begin{longtable}" in text) == long
     assert ("longtable" in text.splitlines()[0]) == long
@@ -159,16 +163,39 @@ def test_latex_of_a_small_table_is_as_written_by_hand():
     )
     text = latex.table(columns, caption="50 % of {x}", label="tab:y")
     assert text == (
-        "% Needs the packages booktabs.\n"
+        "% Needs the packages booktabs and graphicx.\n"
         "\\begin{table}\n\\centering\n"
         "\\caption{50 \\% of \\{x\\}}\n\\label{tab:y}\n"
+        "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%\n"
         "\\begin{tabular}{lrr@{\\,}lr}\n\\toprule\n"
         "\\multicolumn{1}{l}{name} & \\multicolumn{1}{r}{rate} & "
         "\\multicolumn{2}{c}{test (\\%)} & \\multicolumn{1}{r}{difference} \\\\\n\\midrule\n"
         "a\\_b & $10^{-3}$ & 95.3 & $\\pm$ 0.6 & $-0.9$ \\\\\n"
         "c \\& d & $3.2 \\cdot 10^{-4}$ & --- &  & $+1{,}234.5$ \\\\\n"
-        "\\bottomrule\n\\end{tabular}\n\\end{table}\n"
+        "\\bottomrule\n\\end{tabular}}\n\\end{table}\n"
     )
+
+
+def test_a_table_that_is_wider_than_a_page_is_turned():
+    long = "a figure with a name of many words"
+    columns = (
+        Column("optimizer", ("sgd", "adam"), numeric=False),
+        Column("plain", ("1e-3", "2")),
+        Column("mean", ("95.3", "96"), spreads=("± 0.6", "± 1")),
+        *(Column(f"{long}, {at}", ("7", "8")) for at in range(3)),
+    )
+    text = latex.table(columns, caption="c", label="l")
+    check_latex(text, columns, turned=True)
+    lines = text.splitlines()
+    assert (
+        "\\multicolumn{1}{l}{} & \\multicolumn{2}{c}{sgd} & \\multicolumn{2}{c}{adam} \\\\"
+    ) in lines
+    assert "plain & $10^{-3}$ &  & 2 &  \\\\" in lines
+    assert "mean & 95.3 & $\\pm$ 0.6 & 96 & $\\pm$ 1 \\\\" in lines
+    assert f"{long}, 2 & 7 &  & 8 &  \\\\" in lines
+    many = [Column("optimizer", tuple("abcdefgh"), numeric=False), *[columns[3]] * 4]
+    many = [Column(each.heading, tuple("abcdefgh"), each.numeric) for each in many]
+    check_latex(latex.table(many, caption="c", label="l"), tuple(many))
 
 
 def test_names_that_a_user_chose_cannot_break_a_table():

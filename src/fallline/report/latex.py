@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 LONGEST = 40
 """Rows of a table that fits on a page; a longer one is a ``longtable`` over several."""
+WIDEST = 120
+"""Characters of a table that fits beside a page's margins."""
 _MARKS = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -80,23 +82,63 @@ def cell(text: str) -> str:
 
 
 def table(columns: Sequence[Column], *, caption: str, label: str) -> str:
-    """A whole table, with its caption and label; it needs ``\\usepackage{booktabs}``."""
+    """A whole table, with its caption and label; its first line says which packages it needs.
+
+    One that is too wide for a page is turned, where each of its rows has a name of its own and
+    they are fewer than its columns; one that is still wider than the text is printed smaller.
+    """
+    if _characters(columns) > WIDEST and len(columns[0].cells) < len(columns):
+        names = columns[0].cells
+        columns = _turned(columns) if len(set(names)) == len(names) else columns
     rows = len(columns[0].cells) if columns else 0
-    long = rows > LONGEST
-    needs = "booktabs and longtable" if long else "booktabs"
     head = [_headings(columns), r"\midrule"]
     body = [_row(columns, at) for at in range(rows)]
     given = [rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}"]
-    lines = [f"% Needs the packages {needs}."]
-    if long:
+    if rows > LONGEST:
+        lines = ["% Needs the packages booktabs and longtable."]
         lines += [rf"\begin{{longtable}}{{{_form(columns)}}}", *given[:1], rf"{given[1]} \\"]
         lines += [r"\toprule", *head, r"\endfirsthead", r"\toprule", *head, r"\endhead"]
         lines += [r"\bottomrule", r"\endfoot", *body, r"\end{longtable}"]
     else:
-        lines += [r"\begin{table}", r"\centering", *given]
+        lines = ["% Needs the packages booktabs and graphicx.", r"\begin{table}", r"\centering"]
+        lines += [*given, r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"]
         lines += [rf"\begin{{tabular}}{{{_form(columns)}}}", r"\toprule", *head, *body]
-        lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+        lines += [r"\bottomrule", r"\end{tabular}}", r"\end{table}"]
     return "\n".join(lines) + "\n"
+
+
+def _characters(columns: Sequence[Column]) -> int:
+    """About how wide the table is."""
+    return sum(
+        2
+        + max(
+            len(column.heading),
+            *(len(text) for text in column.cells),
+            *(sum(map(len, both)) for both in zip(column.cells, column.spreads, strict=False)),
+            0,
+        )
+        for column in columns
+    )
+
+
+def _turned(columns: Sequence[Column]) -> list[Column]:
+    """A row for each column but the first, whose cells become the headings."""
+    names, *figures = columns
+    spreads = any(column.spreads for column in figures)
+    first = Column("", tuple(column.heading for column in figures), numeric=False)
+    return [
+        first,
+        *(
+            Column(
+                name,
+                tuple(column.cells[at] for column in figures),
+                spreads=tuple(column.spreads[at] if column.spreads else "" for column in figures)
+                if spreads
+                else (),
+            )
+            for at, name in enumerate(names.cells)
+        ),
+    ]
 
 
 def _form(columns: Sequence[Column]) -> str:
