@@ -57,7 +57,7 @@ def _verdict(found: Sequence[Inclusion]) -> str:
     if searched:
         sentences.append(
             f"In {len(searched)} of these {len(lost)} the superset does not lose on validation "
-            "data: its search found a setting as good by the figures that it goes by, and the "
+            "data: by the figures that its search goes by the two cannot be told apart, and the "
             "difference lies between the two parts of the data. All intervals are over seeds, for "
             "one division of the data: "
             + "; ".join(
