@@ -11,10 +11,12 @@ import msgspec
 from fallline.errors import StudyError
 from fallline.planning.extending import require_same
 from fallline.planning.studyfile import StudyFile
+from fallline.store import gathering
 from fallline.store.folder import StudyFolder, inside, read_record, write_record
 
 FORMAT_VERSION = 1
 DOCUMENT = "series.toml"
+WHAT = "series of studies"
 _PROGRESS = "members.toml"
 
 
@@ -70,12 +72,8 @@ class SeriesFolder:
     def open(cls, path: Path | str) -> SeriesFolder:
         """The series in the folder ``path``."""
         folder = Path(path)
-        if not cls.holds(folder):
-            raise StudyError(
-                f"{str(path)!r} holds no {DOCUMENT}: it is no series of studies",
-                hint="give the folder that 'fallline run' or 'fallline reproduce' named",
-            )
-        return cls(folder, read_record(folder / DOCUMENT, SeriesDocument))
+        hint = "give the folder that 'fallline run' or 'fallline reproduce' named"
+        return cls(folder, gathering.opened(folder, DOCUMENT, SeriesDocument, WHAT, hint))
 
     @classmethod
     def begin(cls, path: Path | str, document: SeriesDocument) -> SeriesFolder:
@@ -85,19 +83,7 @@ class SeriesFolder:
             held = cls.open(folder)
             require_same(held.document.file, document.file, folder)
             return held._with_texts(document.file)
-        if folder.is_dir() and any(each.name != f"{DOCUMENT}.tmp" for each in folder.iterdir()):
-            raise StudyError(
-                f"the folder {str(folder)!r} is not empty and holds no series",
-                hint="give --out a folder that is new or empty",
-            )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_record(folder / DOCUMENT, document)
-        except OSError as error:
-            raise StudyError(
-                f"cannot write to {str(folder)!r}: {error.strerror or error}",
-                hint="give --out a folder that can be written to, on a disk with room",
-            ) from error
+        gathering.make(folder, DOCUMENT, document, WHAT)
         return cls(folder, document)
 
     def _with_texts(self, file: StudyFile) -> SeriesFolder:

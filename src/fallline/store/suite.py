@@ -11,10 +11,12 @@ import msgspec
 
 from fallline.errors import StudyError
 from fallline.records import stable_hash
-from fallline.store.folder import StudyFolder, inside, read_record, write_record
+from fallline.store import gathering
+from fallline.store.folder import StudyFolder, inside
 
 FORMAT_VERSION = 1
 DOCUMENT = "suite.toml"
+WHAT = "suite of tasks"
 
 
 class SuiteTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,12 +82,8 @@ class SuiteFolder:
     def open(cls, path: Path | str) -> SuiteFolder:
         """The suite in the folder ``path``."""
         folder = Path(path)
-        if not cls.holds(folder):
-            raise StudyError(
-                f"{str(path)!r} holds no {DOCUMENT}: it is no suite of tasks",
-                hint="give the folder that 'fallline compare' named for several tasks",
-            )
-        return cls(folder, read_record(folder / DOCUMENT, SuiteDocument))
+        hint = "give the folder that 'fallline compare' named for several tasks"
+        return cls(folder, gathering.opened(folder, DOCUMENT, SuiteDocument, WHAT, hint))
 
     @classmethod
     def begin(cls, path: Path | str, document: SuiteDocument) -> SuiteFolder:
@@ -95,19 +93,7 @@ class SuiteFolder:
             held = cls.open(folder)
             _require_same(held.document, document, folder)
             return held
-        if folder.is_dir() and any(each.name != f"{DOCUMENT}.tmp" for each in folder.iterdir()):
-            raise StudyError(
-                f"the folder {str(folder)!r} is not empty and holds no suite of tasks",
-                hint="give --out a folder that is new or empty",
-            )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_record(folder / DOCUMENT, document)
-        except OSError as error:
-            raise StudyError(
-                f"cannot write to {str(folder)!r}: {error.strerror or error}",
-                hint="give --out a folder that can be written to, on a disk with room",
-            ) from error
+        gathering.make(folder, DOCUMENT, document, WHAT)
         return cls(folder, document)
 
     @staticmethod
