@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fallline.cli.headings import Headings
+
 if TYPE_CHECKING:
     from fallline.cli.progress import Watch
     from fallline.reproduction import Reproduction
-
-LEAST_SHARE = 0.02
-"""Of a series, before its time left is worth telling."""
 
 QuickOption = Annotated[bool, typer.Option("--quick", help="The file's short form: minutes.")]
 AsPublishedOption = Annotated[
@@ -163,8 +161,7 @@ class SeriesListener:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._began: float | None = None
-        self._share = 0.0
+        self._headings = Headings()
         self._places: dict[int, str] = {}
 
     def __call__(self, event: Any) -> None:
@@ -185,21 +182,7 @@ class SeriesListener:
                 self._watch.say(f"        chosen by {event.figure}: {kept}")
 
     def _heading(self, event: Any) -> str:
-        heading = f"[{event.number}/{event.known}] {event.title}"
         if event.same_as:
-            return f"{heading}: the same as [{event.same_as}/{event.known}]"
-        if event.stored:
-            return f"{heading}: stored already"
-        if self._began is None:
-            self._began, self._share = time.monotonic(), event.share_done
-        return f"{heading}{self._left(event.share_done)}"
-
-    def _left(self, share: float) -> str:
-        """The time left, by what was done since the first study that had to be trained."""
-        from fallline.cli.progress import duration_text
-
-        done = share - self._share
-        if self._began is None or done < LEAST_SHARE:
-            return ""
-        elapsed = time.monotonic() - self._began
-        return f" (about {duration_text(elapsed * (1 - share) / done)} left in all)"
+            same = f"the same as [{event.same_as}/{event.known}]"
+            return f"[{event.number}/{event.known}] {event.title}: {same}"
+        return self._headings.of(event)

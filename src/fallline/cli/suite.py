@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fallline.cli.headings import Headings
 
 if TYPE_CHECKING:
     from fallline.cli.progress import Watch
     from fallline.standings import Suite
-
-LEAST_SHARE = 0.02
-"""Of a suite, before its time left is worth telling."""
 
 
 class SuiteListener:
@@ -20,8 +18,7 @@ class SuiteListener:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._place = ""
-        self._began: float | None = None
-        self._share = 0.0
+        self._headings = Headings()
 
     def __call__(self, event: Any) -> None:
         from fallline import suite
@@ -31,27 +28,9 @@ class SuiteListener:
             return
         if self._place:
             self._watch.end_study(self._place)
-        self._watch.say(self._heading(event))
+        self._watch.say(self._headings.of(event))
         self._place = f"{event.number}/{event.known}"
         self._watch.next_study(self._place)
-
-    def _heading(self, event: Any) -> str:
-        heading = f"[{event.number}/{event.known}] {event.title}"
-        if event.stored:
-            return f"{heading}: stored already"
-        if self._began is None:
-            self._began, self._share = time.monotonic(), event.share_done
-        return f"{heading}{self._left(event.share_done)}"
-
-    def _left(self, share: float) -> str:
-        """The time left, by what was done since the first task that had to be trained."""
-        from fallline.cli.progress import duration_text
-
-        done = share - self._share
-        if self._began is None or done < LEAST_SHARE:
-            return ""
-        elapsed = time.monotonic() - self._began
-        return f" (about {duration_text(elapsed * (1 - share) / done)} left in all)"
 
 
 def show(found: Suite, report: Path) -> None:
