@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from fallline.report.pictures import lay_out
-from fallline.report.reproduction_scales import Scale
+from fallline.report.scales import Scale
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from fallline.report import reproduction_figures as figures
 from fallline.report import reproduction_page as page
 from fallline.report import reproduction_words as words
 from fallline.report.reproduction_lines import BRIGHT, MOST_POINTS, ordered_axis
-from fallline.report.reproduction_scales import scale
+from fallline.report.scales import scale
 from made_series import TREE, evil, findings_of, runs_of
 
 EVIL = "<script>alert(1)</script>"

@@ -19,7 +19,7 @@ from fallline.errors import unknown
 from fallline.report.figures import Style, styles
 from fallline.report.formats import learning_rate
 from fallline.report.pictures import COLOURS
-from fallline.report.reproduction_scales import Scale, scale
+from fallline.report.scales import Scale, scale
 
 if TYPE_CHECKING:
     import pandas as pd

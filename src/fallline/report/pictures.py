@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from fallline.report.reproduction_scales import Scale
+from fallline.report.scales import Scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,8 @@ from fallline.analysis.summary import rows_of
 from fallline.planning.studyfile import stages_of
 from fallline.report.reproduction_lines import axis_panel, curves_panel
 from fallline.report.reproduction_panels import Chart, Dots, Panel, interval_of, is_share, scale_of
-from fallline.report.reproduction_scales import scale
 from fallline.report.reproduction_tables import MODES, figure_word, number
+from fallline.report.scales import scale
 
 
 def panels(findings: Findings) -> tuple[Panel, ...]:

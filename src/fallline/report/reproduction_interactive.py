@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fallline.report.reproduction_panels import Chart, Dots, Line, Panel
-from fallline.report.reproduction_scales import Scale
+from fallline.report.scales import Scale
 
 NARROW_LABEL = 18
 """Characters of a label where the page is narrow."""

@@ -12,8 +12,8 @@ from fallline.analysis.published import Findings
 from fallline.analysis.series import CURVES
 from fallline.planning.studyfile import figure_named
 from fallline.report.reproduction_panels import Chart, Line, Panel, interval_of, is_share, scale_of
-from fallline.report.reproduction_scales import Scale, scale
 from fallline.report.reproduction_tables import MODES, figure_word
+from fallline.report.scales import Scale, scale
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fallline.report.reproduction_scales import Scale, scale
+from fallline.report.scales import Scale, scale
 
 if TYPE_CHECKING:
     import pandas as pd

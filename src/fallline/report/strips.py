@@ -13,7 +13,7 @@ import numpy as np
 
 from fallline.report import formats
 from fallline.report.formats import MetricFormat
-from fallline.report.reproduction_scales import Scale, round_ticks, scale
+from fallline.report.scales import Scale, round_ticks, scale
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from fallline.analysis.reading import Reading
-    from fallline.report.reproduction_scales import Scale
+    from fallline.report.scales import Scale
 
 _APART = 0.17
 """Inches between the labels of an upright axis, at least."""
