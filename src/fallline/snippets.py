@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,8 +57,21 @@ class Snippet:
 def fill(snippet: Snippet, values: Mapping[str, float]) -> str:
     """The code at ``values``, which hold every hyper-parameter of the optimizer."""
     comments = (*snippet.differences(values), *snippet.above)
-    lines = [*(f"# {each}" for each in comments), snippet.imports, "", made(snippet, values)]
+    lines = [*_commented(comments), snippet.imports, "", made(snippet, values)]
     return "\n".join([*lines, *(f"# {each}" for each in snippet.below)])
+
+
+def _commented(comments: Iterable[str]) -> Iterator[str]:
+    """Comments in lines that are not too long, what goes on indented."""
+    for each in comments:
+        yield from textwrap.wrap(
+            each,
+            WIDTH,
+            initial_indent="# ",
+            subsequent_indent="#   ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def made(snippet: Snippet, values: Mapping[str, float], *, width: float = WIDTH) -> str:

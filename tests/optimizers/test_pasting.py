@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fallline import optimizers
+from fallline import optimizers, snippets
 from fallline.errors import InputError
 from fallline.optimizers import Dialect, Fixed, Optimizer, pasting
 from fallline.snippets import fill
@@ -66,9 +66,12 @@ def test_a_frameworks_own_form_is_pasted_for_it_as_it_is(name: str, framework: s
 
 def test_a_form_is_told_from_another_frameworks() -> None:
     # torch adds epsilon beside the root, Keras under it.
-    assert "epsilon_place='inside'; asked was 'outside'" in pasting.code(
-        optimizers.get("rmsprop:torch"), "keras"
-    )
+    entry = optimizers.get("rmsprop:torch")
+    code = pasting.code(entry, "keras")
+    assert "epsilon_place='inside'; asked was 'outside':" in code
+    (meaning,) = [each.meaning for each in entry.options if each.name == "epsilon_place"]
+    assert meaning in code.replace("\n#   ", " ")
+    assert all(len(line) <= snippets.WIDTH for line in code.splitlines())
 
 
 @pytest.mark.parametrize("name", ["adam", "rmsprop:torch", "sgd+cosine"])

@@ -103,8 +103,10 @@ def _differences(optimizer: Optimizer, dialect: Dialect, chosen: Mapping[str, St
     """What of these options the framework's form does not have."""
     found = [dialect.differs] if dialect.differs else []
     instead = dialect.contradictions(optimizer.option_defaults, chosen)
+    meanings = {each.name: each.meaning for each in optimizer.options}
     for name, has in instead.items():
-        found.append(f"{dialect.call} has {name}={has!r}; asked was {chosen[name]!r}")
+        said = f"{dialect.call} has {name}={has!r}; asked was {chosen[name]!r}"
+        found.append(f"{said}: {meanings[name]}")
     return found
 
 
