@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fallline.cli.compare import plain_table
+from fallline.cli.printing import plain_table
 from fallline.cli.settings import choices, numbers
 from fallline.errors import InputError
 

@@ -28,7 +28,7 @@ def only_for_one(**given: Any) -> None:
 
 def show(crossed: CrossValidation) -> None:
     """Each fold's figures, then the mean with its interval, on stdout."""
-    from fallline.cli.compare import plain_table
+    from fallline.cli.printing import plain_table
     from fallline.cli.progress import figure_text
 
     metric = crossed.task.metric

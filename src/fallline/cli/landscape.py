@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fallline.cli.compare import plain_table
+from fallline.cli.printing import plain_table
 from fallline.cli.settings import numbers
 from fallline.errors import InputError, unknown
 

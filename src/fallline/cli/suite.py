@@ -35,7 +35,7 @@ class SuiteListener:
 
 def show(found: Suite, report: Path) -> None:
     """The table over the tasks, what each task says, the verdict, and where everything is."""
-    from fallline.cli.compare import write_table
+    from fallline.cli.printing import write_table
     from fallline.report import suite_tables
 
     write_table(suite_tables.text_table(found.reading))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fallline.cli.compare import plain_table
+from fallline.cli.printing import plain_table
 from fallline.errors import DataError, InputError
 
 if TYPE_CHECKING:

@@ -207,7 +207,7 @@ def _heading(task: Task) -> str:
 
 def summary(model: PureModel) -> str:
     """The network layer by layer: output shape, parameters, trainable."""
-    from fallline.cli.compare import plain_table
+    from fallline.cli.printing import plain_table
 
     columns = [("layer", False), ("kind", False), ("output shape", False)]
     columns += [("parameters", True), ("trainable", False)]
