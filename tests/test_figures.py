@@ -15,7 +15,13 @@ import fallline
 AT_LEAST = {"digits-mlp": 0.94, "digits-cnn": 0.96, "mnist-mlp": 0.975, "fashion-mlp": 0.87}
 
 
-@pytest.mark.parametrize("name", AT_LEAST)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name.startswith("digits") else pytest.mark.slow)
+        for name in AT_LEAST
+    ],
+)
 def test_adam_classifies_with_its_defaults(name: str, data_dir: Path) -> None:
     training = fallline.train(name, "adam", data_dir=data_dir)
     assert training.evaluate("test")["accuracy"] > AT_LEAST[name]

@@ -21,6 +21,8 @@ from fallline.training import Training
 
 RECORDS = json.loads((Path(__file__).parent / "golden" / "trainings.json").read_text())
 CASES = {f"{case['network']}, {case['optimizer']}": case for case in RECORDS["cases"]}
+DEAR = ("mnist-cnn-93k, adam", "fashion-mlp-75, sgd")
+"""Networks much like others of them."""
 NAMES = {"lr": "learning_rate", "eps": "epsilon", "momentum": "momentum"}
 
 
@@ -106,7 +108,10 @@ def _trained(case: dict, data_dir: Path) -> Training:
     )
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in DEAR else ()) for name in CASES],
+)
 def test_trainings_follow_torch(name: str, data_dir: Path) -> None:
     case = CASES[name]
     training = _trained(case, data_dir)

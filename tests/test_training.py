@@ -92,6 +92,7 @@ def test_float64_trainings_follow_torch(data_dir: Path, golden_dir: Path) -> Non
         assert norm == pytest.approx(case["weight_norm"], rel=1e-8)
 
 
+@pytest.mark.slow
 def test_float32_trainings_follow_torch(data_dir: Path, golden_dir: Path) -> None:
     """To 5e-4 of the float64 records, and of torch's own float32 where that leaves them.
 

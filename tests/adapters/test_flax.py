@@ -63,14 +63,14 @@ def test_every_network_is_tested(networks) -> None:
 @pytest.mark.parametrize(
     ("name", "precision"),
     [
-        ("linen convolution", "float32"),
-        ("linen batch-norm", "float32"),
+        pytest.param("linen convolution", "float32", marks=pytest.mark.slow),
+        pytest.param("linen batch-norm", "float32", marks=pytest.mark.slow),
         ("linen batch-norm", "float64"),
         ("linen dropout", "float32"),
         ("linen noise", "float32"),
         ("NNX convolution", "float32"),
         ("NNX batch-norm", "float32"),
-        ("NNX batch-norm", "float64"),
+        pytest.param("NNX batch-norm", "float64", marks=pytest.mark.slow),
         ("NNX dropout", "float64"),
         ("NNX scaled", "float32"),
     ],

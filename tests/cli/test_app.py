@@ -75,8 +75,9 @@ def test_progress_in_a_pipe_is_plain_lines(compared) -> None:
     assert re.search(r"search: \d+/12 runs", done.stderr)
 
 
-def test_json_is_all_that_stdout_holds(tmp_path: Path) -> None:
-    done = _run("compare", "digits-mlp", *QUICK, "--json", "--quiet", "--defaults", cwd=tmp_path)
+def test_json_is_all_that_stdout_holds(compared) -> None:
+    asked = ("compare", "digits-mlp", *QUICK, "--out", "study", "--json", "--quiet")
+    done = _run(*asked, cwd=compared[0])
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert {row["optimizer"] for row in document["table"]} == {"adam", "sgd"}

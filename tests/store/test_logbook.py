@@ -35,6 +35,7 @@ def test_entries_have_time_level_and_message_and_are_appended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logbook.time, "gmtime", lambda at: (2026, 1, 2, 3, 4, 5, 0, 0, 0))
+    logbook.COMMAND.set("")  # another test may have run a command in this process
     for asked in ("seeds=3", "seeds=5"):
         with logbook.kept(tmp_path, asked, VERSIONS):
             logbook.tell("%d runs", 7)

@@ -43,8 +43,8 @@ def test_agrees_with_optax(
     rule = optimizers.get(f"sgd+{name}").transformation(
         {"learning_rate": 1.0, **settings}, **options
     )
-    found, _ = rule.update(grads, rule.init(params), params)
-    expected, _ = peer.update(grads, peer.init(params), params)
+    found, _ = jax.jit(rule.update)(grads, rule.init(params), params)
+    expected, _ = jax.jit(peer.update)(grads, peer.init(params), params)
     for key in params:
         np.testing.assert_allclose(-found[key], expected[key], rtol=1e-12)
 

@@ -20,7 +20,12 @@ def moved(name: str, grad: Any, settings: Any = None, **options: Any) -> Any:
     rule = optimizers.get(name).transformation(settings or {}, **options)
     grad = jnp.asarray(grad)
     extra = {"key": jax.random.key(0)} if optimizers.get(name).needs else {}
-    return rule.update(grad, rule.init(grad), jnp.zeros_like(grad), **extra)[0]
+
+    @jax.jit
+    def first(grad: jax.Array) -> jax.Array:
+        return rule.update(grad, rule.init(grad), jnp.zeros_like(grad), **extra)[0]
+
+    return first(grad)
 
 
 def drawn(*shape: int) -> np.ndarray:
