@@ -13,6 +13,7 @@ from fallline.errors import StudyError
 from fallline.planning.studyfile import StudyFile
 from fallline.report import reproduction_page, reproduction_static, reproduction_text
 from fallline.report.tables import plain
+from fallline.store import durable
 from fallline.store.series import SeriesFolder
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class Reproduction:
         """Write the page (and beside it the tables as Markdown and CSV); returns its path."""
         target = self.path / REPORT_NAME if path is None else Path(path)
         try:
-            target.write_text(reproduction_page.render(self.findings), encoding="utf-8")
+            if path is None:
+                durable.write_page(target, reproduction_page.render(self.findings))
+            else:
+                target.write_text(reproduction_page.render(self.findings), encoding="utf-8")
             (target.parent / MARKDOWN_NAME).write_text(
                 reproduction_text.markdown(self.findings), encoding="utf-8"
             )

@@ -19,6 +19,7 @@ from fallline.errors import StudyError
 from fallline.report import recommendation as advice
 from fallline.report import tables
 from fallline.report import verdict as words
+from fallline.store import durable
 from fallline.store.contents import Contents
 from fallline.store.document import StudyDocument, Timing
 from fallline.store.folder import StudyFolder
@@ -199,7 +200,10 @@ class Study:
 
         target = self.path / REPORT_NAME if path is None else Path(path)
         try:
-            target.write_text(render(self.reading), encoding="utf-8")
+            if path is None:
+                durable.write_page(target, render(self.reading))
+            else:
+                target.write_text(render(self.reading), encoding="utf-8")
         except OSError as error:
             raise StudyError(
                 f"cannot write the report {str(target)!r}: {error.strerror or error}",

@@ -15,6 +15,7 @@ from fallline.errors import StudyError
 from fallline.report import suite_tables
 from fallline.report import suite_words as words
 from fallline.results import REPORT_NAME, Study
+from fallline.store import durable
 from fallline.store.suite import SuiteDocument, SuiteFolder
 
 if TYPE_CHECKING:
@@ -94,7 +95,10 @@ class Suite:
         pages = {name: study.report() for name, study in self.studies.items()}
         links = {name: _link(page, target.parent) for name, page in pages.items()}
         try:
-            target.write_text(render(self.reading, links), encoding="utf-8")
+            if path is None:
+                durable.write_page(target, render(self.reading, links))
+            else:
+                target.write_text(render(self.reading, links), encoding="utf-8")
         except OSError as error:
             raise StudyError(
                 f"cannot write the report {str(target)!r}: {error.strerror or error}",

@@ -26,17 +26,25 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
 
 
 def save(path: Path | str, arrays: Mapping[str, np.ndarray], about: Mapping[str, str]) -> None:
-    """Write ``arrays`` with the texts ``about`` them; complete or not at all."""
+    """Write ``arrays`` with the texts ``about`` them; complete or not at all.
+
+    Raises ``OSError`` where it cannot.
+    """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     path = Path(path)
     temporary = path.with_suffix(path.suffix + ".tmp")
     # np.ascontiguousarray would make a scalar an array of one axis.
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    save_file(contiguous, temporary, metadata=dict(about))
-    with open(temporary, "rb+") as file:
-        os.fsync(file.fileno())
-    durable.rename(temporary, path)
+    with durable.removed_on_failure(temporary):
+        try:
+            save_file(contiguous, temporary, metadata=dict(about))
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        durable.rename(temporary, path)
 
 
 def load(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
