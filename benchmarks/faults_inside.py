@@ -107,14 +107,17 @@ def _clock_jumps() -> None:
 
 
 def _memory_runs_out() -> None:
-    """XLA is asked for more than there is, in place of a call that trains."""
+    """XLA is asked for more than there is, in place of a call that trains several runs at once."""
+    from fallline.planning import layout
+
+    layout.CALL_SECONDS = 3.0  # for which a device has several runs
 
     def allocate() -> None:
         import jax
 
         jax.block_until_ready(jax.jit(lambda x: jax.numpy.full((2**22, 2**22), x))(1.0))
 
-    _in_place_of_a_call(allocate)
+    _in_place_of_a_call(allocate, 2)
 
 
 def _device_fails() -> None:
@@ -131,10 +134,10 @@ def _device_fails() -> None:
         call = jax.jit(lambda x: jax.pure_callback(broken, shape, x))
         jax.block_until_ready(call(np.float32(1.0)))
 
-    _in_place_of_a_call(fail)
+    _in_place_of_a_call(fail, 3)
 
 
-def _in_place_of_a_call(fail: Callable[[], None], nth: int = 3) -> None:
+def _in_place_of_a_call(fail: Callable[[], None], nth: int) -> None:
     """The ``nth`` call that trains is ``fail``, once."""
     from fallline.engine.calling import Calls
 

@@ -256,6 +256,23 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_a_study_that_can_only_be_read_is_shown_without_a_report(
+    compared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, done = compared
+
+    def refused(path: Path, text: str) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("fallline.store.durable.write_page", refused)
+    shown = _here("show", "study", cwd=folder)
+    assert shown.returncode == 0, shown.stderr
+    assert "report: not written: cannot write the report" in shown.stdout
+    assert "Read-only file system" in shown.stdout
+    table = done.stdout.partition("Target:")[0]
+    assert shown.stdout.startswith(table), "the table is shown all the same"
+
+
 @pytest.mark.parametrize(("arguments", "said", "hint"), WRONG.values(), ids=WRONG.keys())
 def test_wrong_input_ends_with_2_and_says_what_to_do(
     tables: Path, arguments: tuple[str, ...], said: str, hint: str

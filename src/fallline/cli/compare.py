@@ -138,8 +138,12 @@ def show_study(
         bool, typer.Option("--json", help="The table as JSON on stdout, and nothing else there.")
     ] = False,
 ) -> None:
-    """Show the tables and verdict of what is stored in FOLDER, and write its report anew."""
+    """Show the tables and verdict of what is stored in FOLDER, and write its report anew.
+
+    A folder that can only be read is shown without a report.
+    """
     from fallline.cli import series, suite
+    from fallline.errors import StudyError
     from fallline.reproduction import open_series
     from fallline.results import open_study
     from fallline.standings import open_suite
@@ -154,7 +158,11 @@ def show_study(
         found, shown = open_suite(folder), suite.show
     else:
         found = open_study(folder)
-    report = found.report()
+    try:
+        report = found.report()
+    except StudyError as error:
+        # A folder that can only be read is shown all the same.
+        report = f"not written: {error}"
     if as_json:
         sys.stdout.write(found.to_json() + "\n")
     else:
