@@ -72,6 +72,11 @@ reproduce: $(INSTALLED)
 fuzz: $(INSTALLED)
 	$(BIN)/python benchmarks/fuzz.py $(FUZZ)
 
+# Faults that really happen to studies, 8 minutes; with options: make faults FAULTS='kills --seed 1'.
+.PHONY: faults
+faults: $(INSTALLED)
+	$(BIN)/python benchmarks/faults.py $(FAULTS)
+
 # What the optimizers' tests compare them with, for their pages.
 proofs: $(DEVELOPED)
 	$(BIN)/python docs/proofs.py

@@ -196,4 +196,23 @@ def stopped(bench: Bench) -> Iterator[Record]:
         said = trial.go_on().said
         trial.expect("anew" not in said, "runs under way were not gone on with")
         note = "exit code 130; it says what is stored and how to go on"
-        yield trial.record(f"{name}", "while it trains", note)
+        yield trial.record(name, "while it trains", note)
+        yield _stopped_at_its_report(bench, number, name)
+
+
+def _stopped_at_its_report(bench: Bench, number: signal.Signals, name: str) -> Record:
+    """All is trained by then, and the signal to terminate is nobody's but the system's."""
+    trial = Trial(bench, f"stopped by {name} at its report")
+    process = trial.start()
+    process.until((trial.folder / "timing.toml").is_file)
+    process.pause(bench.draw(f"{name} report").uniform(0, 0.2))
+    process.send(number)
+    code = process.wait()
+    trial.injected += 1
+    due = 130 if number is signal.SIGINT else -number
+    trial.expect(code == due, f"it ended with {code}: {process.said[-600:]}")
+    trial.expect("Traceback" not in process.said, f"a traceback: {process.said[-600:]}")
+    trial.look()
+    trial.expect(open_study(trial.folder).complete, "the study is not complete")
+    trial.go_on()
+    return trial.record(name, "while it writes its report", f"ended with {code}; all is stored")

@@ -185,8 +185,9 @@ def memory(bench: Bench) -> Iterator[Record]:
 
 def device(bench: Bench) -> Iterator[Record]:
     """A compiled call ends in an error of the device, once."""
-    note = "a compiled call raises XLA's error once; its runs are trained again"
-    yield _within(bench, "a device error", "while it trains", "device", note, hasty=False)
+    note = "a compiled call raises XLA's error once; its runs begin again"
+    words = "what was under way begins again"
+    yield _within(bench, "a device error", "while it trains", words, note, hasty=False)
 
 
 def clock(bench: Bench) -> Iterator[Record]:
