@@ -89,6 +89,7 @@ def verdict(records: list[Record]) -> dict[str, object]:
         name: sum(getattr(each, name) for each in records)
         for name in ("injected", "survived", "lost", "doubled", "seconds")
     }
+    sums["seconds"] = round(sums["seconds"], 1)
     return {
         "verdict": "all survived" if all(each.passed for each in records) else "not all survived",
         **sums,

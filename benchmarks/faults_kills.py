@@ -98,6 +98,7 @@ def _summed(trials: list[Trial], kind: str, what: str, note: str) -> Record:
         for name in ("injected", "survived", "lost", "doubled", "seconds")
     }
     wrong = [text for each in records for text in each.wrong]
+    sums["seconds"] = round(sums["seconds"], 1)
     return Record(kind, what, note=note, wrong=wrong, **sums)
 
 
