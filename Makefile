@@ -72,7 +72,7 @@ reproduce: $(INSTALLED)
 fuzz: $(INSTALLED)
 	$(BIN)/python benchmarks/fuzz.py $(FUZZ)
 
-# Faults that really happen to studies, 8 minutes; with options: make faults FAULTS='kills --seed 1'.
+# Faults that really happen to studies, ten minutes; with options: make faults FAULTS='kills'.
 .PHONY: faults
 faults: $(INSTALLED)
 	$(BIN)/python benchmarks/faults.py $(FAULTS)

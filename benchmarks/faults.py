@@ -7,7 +7,8 @@ of their own. It is killed, starved, damaged or moved, gone on with by the same 
 then be the uninterrupted one: every figure of every run to the bit, no run lost, none stored
 twice, nothing left over, the same verdict and the same table. Exit code 1 if one is not.
 
-What is drawn at random is the same for a seed; what a process has come to at a moment is not.
+What is drawn at random is the same for a seed; what a process has come to at a moment is not. It
+runs on Linux; as the superuser it mounts a small disk and becomes another user.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def acknowledge(path: Path) -> None:
         append(study, results, batch_sizes)
         os.write(handle, b"".join(each.run.run_id.encode() + b"\n" for each in results))
 
-    StudyFolder.append = told  # type: ignore[method-assign]
+    StudyFolder.append = told
 
 
 def suffer(fault: Point | str) -> None:
@@ -149,7 +149,7 @@ def _in_place_of_a_call(fail: Callable[[], None], nth: int) -> None:
             raise AssertionError("the fault did not happen")
         queue(calls, flight, measured=measured)
 
-    Calls.queue = queued  # type: ignore[method-assign]
+    Calls.queue = queued
 
 
 def _files_limited() -> None:
@@ -166,7 +166,7 @@ def _files_limited() -> None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (2000, most))
         append(study, results, batch_sizes)
 
-    StudyFolder.append = limited  # type: ignore[method-assign]
+    StudyFolder.append = limited
 
 
 FAULTS: dict[str, Callable[[], None]] = {

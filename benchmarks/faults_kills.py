@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import faults_folder
 from fallline import open_study
 from fallline.store import states
 from faults_inside import Point
@@ -142,8 +143,6 @@ def _through(bench: Bench, points: dict[str, Point], name: str) -> Iterator[Reco
 
 def while_mending(bench: Bench) -> Iterator[Record]:
     """A study with a damaged part, whose next process is killed while it puts it in order."""
-    import faults_folder
-
     for what, point in MENDING.items():
         trial = Trial(bench, f"mending {what}")
         faults_folder.copied(bench, trial)

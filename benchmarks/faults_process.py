@@ -58,8 +58,6 @@ class Order:
     """A second of it is as a minute of a real study."""
     nobody: bool = False
     """It runs as a user who may write nothing."""
-    place: Path | None = None
-    """Its working directory."""
 
 
 class Process:
@@ -137,8 +135,6 @@ def _carried_out(order: Order) -> None:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
         os.dup2(handle, stream.fileno())
         os.close(handle)
-    if order.place is not None:
-        os.chdir(order.place)
     from fallline.cli.app import main
 
     faults_inside.acknowledge(order.acknowledged)

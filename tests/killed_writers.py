@@ -1,9 +1,9 @@
 """Writers of a study's folder that are really killed: a process that forks one for every kill.
 
-    python killed_writers.py MODE TEMPLATE FOLDER SEED COUNT
+    python killed_writers.py TEMPLATE FOLDER SEED KILLS
 
-MODE is ``random`` or ``points``. The runs are made up, so that nothing is trained and JAX is not
-imported: a writer lives for milliseconds. What is found wrong after a kill is printed as JSON.
+TEMPLATE is the folder of a study to take the document of. The runs are made up: nothing is trained,
+JAX is not imported, and a writer lives for milliseconds. What is found wrong is printed as JSON.
 """
 
 from __future__ import annotations
@@ -184,7 +184,6 @@ def _same(found: RunResult) -> bool:
 def at_random(document: StudyDocument, place: Path, seed: int, kills: int) -> dict[str, object]:
     """Studies whose writers are killed at random moments, each followed by the next."""
     draw, codes, problems, told = random.Random(seed), Counter[int](), [], 0
-    _write(place / "imports", document, os.open(os.devnull, os.O_WRONLY), 1)  # late ones, once
     for first in range(0, kills, KILLS_OF_A_STUDY):
         folder, acknowledged = place / str(first), set[str]()
         for kill in range(first, min(kills, first + KILLS_OF_A_STUDY)):
@@ -205,7 +204,6 @@ def at_random(document: StudyDocument, place: Path, seed: int, kills: int) -> di
 def at_points(document: StudyDocument, folder: Path) -> dict[str, object]:
     """A study for every point, at which its first writer kills itself."""
     problems, codes = [], Counter[int]()
-    _write(folder / "imports", document, os.open(os.devnull, os.O_WRONLY), 1)  # late ones, once
     for at, (what, point) in enumerate([*POINTS.items(), *MENDING.items()]):
         own, acknowledged = folder / str(at), set[str]()
         if what in MENDING:
@@ -245,14 +243,16 @@ def _unfinished(folder: Path) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    mode, template, folder, seed, count = arguments
+    template, place, seed, kills = arguments
+    document, folder = StudyFolder.open(template).document, Path(place)
     logging.getLogger("fallline").setLevel(logging.ERROR)  # of the damage that is meant
-    document, place = StudyFolder.open(template).document, Path(folder)
-    if mode == "random":
-        found = at_random(document, place, int(seed), int(count))
-    else:
-        found = at_points(document, place)
-    print(json.dumps(found | {"jax": "jax" in sys.modules}))
+    _write(folder / "imports", document, os.open(os.devnull, os.O_WRONLY), 1)  # late ones, once
+    found = {
+        "random": at_random(document, folder / "random", int(seed), int(kills)),
+        "points": at_points(document, folder / "points"),
+        "jax": "jax" in sys.modules,
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

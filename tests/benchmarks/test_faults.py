@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -203,10 +205,12 @@ def test_a_scenario_that_breaks_is_a_failure(tmp_path: Path, whole, expected, mo
 @pytest.mark.parametrize(("when", "left"), [("before", "a"), ("after", "b")])
 def test_a_process_kills_itself_at_its_point(tmp_path: Path, when: str, left: str) -> None:
     (tmp_path / "a").write_text("x")
-    pid = os.fork()
-    if not pid:
-        faults_inside.suffer(faults_inside.Point("rename", "b", when))
-        os.replace(tmp_path / "a", tmp_path / "b")
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    script = (
+        "import os, faults_inside\n"
+        f"faults_inside.suffer(faults_inside.Point('rename', 'b', {when!r}))\n"
+        "os.replace('a', 'b')\n"
+    )
+    place = {**os.environ, "PYTHONPATH": str(Path(faults_inside.__file__).parent)}
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=place)
+    assert done.returncode == -signal.SIGKILL
     assert [path.name for path in tmp_path.iterdir()] == [left]

@@ -17,7 +17,7 @@ from fallline.store.document import (
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def document() -> StudyDocument:
     return StudyDocument(
         format_version=FORMAT_VERSION,
