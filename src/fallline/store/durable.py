@@ -14,7 +14,7 @@ _LEFT_SECONDS = 3600.0
 def write(path: Path, data: bytes, *, temporary: Path | None = None) -> None:
     """Write ``data``; whatever ends the process, the file is there as a whole or as it was."""
     temporary = temporary or path.with_name(f"{path.name}.tmp")
-    with removed_on_failure(temporary):
+    with removed_if_refused(temporary):
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
@@ -23,11 +23,11 @@ def write(path: Path, data: bytes, *, temporary: Path | None = None) -> None:
 
 
 @contextlib.contextmanager
-def removed_on_failure(temporary: Path) -> Iterator[None]:
-    """A context that takes ``temporary`` away if it fails: on a full disk others need the room."""
+def removed_if_refused(temporary: Path) -> Iterator[None]:
+    """A context that takes ``temporary`` away where writing is refused: others need the room."""
     try:
         yield
-    except BaseException:
+    except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
@@ -43,9 +43,13 @@ def write_page(path: Path, text: str) -> None:
             if time.time() - left.stat().st_mtime > _LEFT_SECONDS:
                 left.unlink()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with removed_on_failure(temporary):
+    try:
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def rename(source: Path, target: Path) -> None:

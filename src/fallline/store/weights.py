@@ -37,7 +37,7 @@ def save(path: Path | str, arrays: Mapping[str, np.ndarray], about: Mapping[str,
     temporary = path.with_suffix(path.suffix + ".tmp")
     # np.ascontiguousarray would make a scalar an array of one axis.
     contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    with durable.removed_on_failure(temporary):
+    with durable.removed_if_refused(temporary):
         try:
             save_file(contiguous, temporary, metadata=dict(about))
         except SafetensorError as error:
