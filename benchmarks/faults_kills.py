@@ -51,6 +51,9 @@ MENDING: dict[str, Point] = {
 }
 """While a damaged study is put in order."""
 
+GOING_ON = ("go on with: fallline resume ", "the same command goes on from there")
+"""What is said to who stops a study: the first where the folder alone is enough."""
+
 
 def at_random(bench: Bench) -> Iterator[Record]:
     """Kills at uniformly random moments: half of all since the start, half of what is trained.
@@ -189,8 +192,8 @@ def stopped(bench: Bench) -> Iterator[Record]:
             code = process.wait()
             trial.injected += 1
             trial.expect(code == 130, f"it ended with {code}: {process.said[-600:]}")
-            words = "the same command goes on from there"
-            trial.expect(words in process.said, f"it did not say how to go on: {process.said}")
+            told = any(words in process.said for words in GOING_ON)
+            trial.expect(told, f"it did not say how to go on: {process.said}")
             trial.expect("Traceback" not in process.said, f"a traceback: {process.said[-600:]}")
             trial.look()
         said = trial.go_on().said
