@@ -46,7 +46,7 @@ $(BENCH_VENV)/.installed: benchmarks/requirements.txt
 	@touch $@
 
 BENCHMARKS := steps study roofline breakdown scaling gpu compare_peers cold_start reproductions \
-	validity store
+	validity
 PAGE = docs/performance.md
 WITH_PEERS := steps study roofline breakdown compare_peers
 
@@ -60,7 +60,6 @@ $(BENCHMARKS:%=bench-%): bench-%: $(INSTALLED)
 $(WITH_PEERS:%=bench-%): $(BENCH_VENV)/.installed
 bench-reproductions: BENCH += --docs docs/studies
 bench-validity: PAGE = docs/validity.md
-bench-store: PAGE = docs/reliability.md
 $(WITH_PEERS:%=bench-%): PEERS = --peers-python $(BENCH_VENV)/bin/python
 
 # The five studies in minutes, each with its report.

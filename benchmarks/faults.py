@@ -2,6 +2,8 @@
 
     python benchmarks/faults.py [KIND ...] [--kills 50] [--seed 0] [--json FILE]
 
+All kinds together are kept for docs/reliability.md, in ``--json``.
+
 Every study is the same one (digits-mlp, 18 runs), trained by fallline's command line in processes
 of their own. It is killed, starved, damaged or moved, gone on with by the same command, and must
 then be the uninterrupted one: every figure of every run to the bit, no run lost, none stored
@@ -27,11 +29,13 @@ import faults_folder
 import faults_kills
 import faults_process
 import faults_system
+import reporting
 from faults_judge import Expected
 from faults_process import Order, Process
 from faults_trial import ASKED, Bench, Record, Scenario
 
 KILLS = 50
+RESULTS = Path(__file__).parent / "results" / "faults.json"
 SCENARIOS: dict[str, Scenario] = {
     "kills": faults_kills.at_random,
     "points": faults_kills.at_points,
@@ -110,14 +114,14 @@ def main() -> None:
     line.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(SCENARIOS))
     line.add_argument("--kills", type=int, default=KILLS, help="at random moments")
     line.add_argument("--seed", type=int, default=0)
-    line.add_argument("--json", type=Path, help="a file for the records")
+    line.add_argument("--json", type=Path, default=RESULTS, help="a file for the records")
     asked = line.parse_args()
     if wrong := set(asked.kinds) - set(SCENARIOS):
         line.error(f"no kind {', '.join(sorted(wrong))}; there are {', '.join(SCENARIOS)}")
     place = Path(tempfile.mkdtemp(prefix="fallline-faults-"))
     os.environ.setdefault("FALLLINE_CACHE", str(place / "cache"))
     faults_process.preload()
-    records: list[Record] = []
+    kept: list[tuple[str, Record]] = []
     try:
         bench = prepared(place, asked.seed, asked.kills)
         seconds = f"{bench.whole_seconds:.1f} s, {bench.training_seconds:.1f} s of it training"
@@ -126,16 +130,23 @@ def main() -> None:
         print(f"{'kind':27} {'what':48} {heads} {'seconds':>8}")
         for name in asked.kinds or SCENARIOS:
             for record in carried_out(name, bench):
-                records.append(record)
+                kept.append((name, record))
                 print(_line(record), flush=True)
                 for text in record.wrong:
                     print(f"    WRONG {text}", flush=True)
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    summary = verdict(records)
+    summary = verdict([record for _, record in kept])
     print(f"\n{summary['verdict']}: {summary['injected']} faults, {summary['survived']} survived")
-    if asked.json:
-        everything = [*(each.as_json() for each in records), summary]
+    if not asked.kinds or asked.json != RESULTS:
+        records = [{"scenario": name, **record.as_json()} for name, record in kept]
+        everything = {
+            "records": records,
+            "seed": asked.seed,
+            "origin": reporting.origin(),
+            **summary,
+        }
+        asked.json.parent.mkdir(parents=True, exist_ok=True)
         asked.json.write_text(json.dumps(everything, indent=2, ensure_ascii=False) + "\n")
     sys.exit(summary["verdict"] != "all survived")
 

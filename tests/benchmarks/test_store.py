@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import time
 from pathlib import Path
 
@@ -40,8 +42,14 @@ def test_a_call_inside_of_another_counts_once(
 def test_the_page_hides_nothing_that_is_not_met() -> None:
     kept = [store_share.Kept("short runs", 10, 10.0, 0.25, [0.015, 0.025, 0.030])]
     read = [{"open": [0.5, 0.4], "verdict": [9.0, 9.0], "report": [12.0, 11.0]}]
-    text = store.text(kept, read, 400)
-    assert "| 2.50 % at most | **not met** |" in text
-    assert "| median 25.0 ms, largest 30.0 ms of 3 | **not met** |" in text
-    assert "| 0.50 s | met |" in text
-    assert "| 21.0 s | **not met** |" in text
+    found = store.Measured(kept, read, 400, "a machine")
+    assert [goal[1:] for goal in store.goals(found)] == [
+        ("2.5 %", "**not met**"),
+        ("25.0 ms, of 3 the longest 30 ms", "**not met**"),
+        ("0.50 s", "met"),
+        ("21.0 s", "**not met**"),
+    ]
+    assert "| short runs | 10 | 10.0 s | 0.25 s (2.50 %) | 3, 25.0 ms (15.0 to 30.0) | none |" in (
+        store.text(found)
+    )
+    assert store.Measured.of(json.loads(json.dumps(dataclasses.asdict(found)))) == found
