@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 
 from fallline import failing, optimizers, study
 from fallline.data.dataset import make_dataset
+from fallline.engine.calling import Calls, Flight
 from fallline.errors import InputError, StudyError
 from fallline.optimizers import catalogue
 from fallline.planning.config import StudyConfig
@@ -210,3 +212,57 @@ def test_going_on_tries_the_failed_ones_again(
     monkeypatch.setattr(failing, "any_stored", lambda study: False)
     study.compare(task, _config("raising", "sgd", "misshapen"), stored)
     assert len(begun) == 1
+
+
+def _calls_back(x: Any) -> Any:
+    raise ValueError("the bridge is out")
+
+
+def _define_calling() -> None:
+    @optimizers.define("calling")
+    def build(learning_rate: float = 0.1) -> optax.GradientTransformation:
+        """An optimizer that fails when it is run, and not when it is looked at."""
+
+        def update(grads: Any, state: Any, params: Any = None) -> Any:
+            shape = jax.ShapeDtypeStruct((), jnp.float32)
+            asked = jax.pure_callback(_calls_back, shape, state, vmap_method="sequential")
+            return jax.tree.map(lambda leaf: -learning_rate * leaf + asked, grads), state
+
+        return optax.GradientTransformation(lambda params: jnp.zeros(()), update)
+
+
+def test_who_raises_while_it_runs_fails_alone(
+    task: Task, stored: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _define_calling()
+    folder = study.compare(task, _config("calling", "sgd"), tmp_path / "study")
+    runs = open_study(folder).runs.set_index("run_id").sort_index()
+    failed = runs[runs["optimizer"] == "calling"]
+    assert set(failed["status"]) == {"failed"}
+    assert set(failed["reason"]) == {"ValueError: the bridge is out (raised in a callback)"}
+    assert open_study(folder).complete
+    own, alone = (
+        table[table["optimizer"] == "sgd"].drop(columns="optimizer")
+        for table in (runs, open_study(stored).runs.set_index("run_id").sort_index())
+    )
+    pd.testing.assert_frame_equal(own, alone, check_exact=True)
+    assert "each is trained apart now" in caplog.text
+
+
+def test_a_device_that_fails_once_changes_no_figure(
+    task: Task, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed, land = [], Calls.land
+
+    def once(calls: Calls, flight: Flight) -> None:
+        landed.append(flight)
+        if len(landed) == 2:
+            raise jax.errors.JaxRuntimeError("INTERNAL: the fan has stopped")
+        land(calls, flight)
+
+    monkeypatch.setattr(Calls, "land", once)
+    folder = study.compare(task, _config("sgd"), tmp_path / "study")
+    own = open_study(folder).runs.set_index("run_id").sort_index()
+    alone = open_study(stored).runs.set_index("run_id").sort_index()
+    pd.testing.assert_frame_equal(own, alone[alone["optimizer"] == "sgd"], check_exact=True)
+    assert len(landed) > 2

@@ -2,21 +2,26 @@
 
 A program trains several optimizers, and one that raises as it is traced, or that gives arrays of
 other shapes than it must, takes the whole program with it. Each is looked at alone then, without
-compiling anything.
+compiling anything. What a device reports while it trains has no such look: it is tried again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fallline.engine import faults
 from fallline.engine.branches import Branch
+from fallline.engine.devices import Devices
+from fallline.engine.faults import DeviceError, reason_of
 from fallline.errors import FalllineError, InputError, StudyError
 from fallline.optimizers import Optimizer
 from fallline.records import Curves, Run, RunResult, Status
@@ -25,12 +30,7 @@ from fallline.task import Task
 
 log = logging.getLogger("fallline")
 
-LONGEST_REASON = 300
 _BATCH = 8
-
-
-class Failed(Exception):
-    """Raised out of a search whose optimizer turns out to have failed."""
 
 
 def result_of(run: Run, reason: str) -> RunResult:
@@ -45,12 +45,19 @@ def any_stored(study: StudyFolder) -> bool:
 
 
 @contextlib.contextmanager
-def told(task: Task) -> Iterator[None]:
-    """Raise what the task is at fault for as an error that says so, anything else as it is."""
+def told(task: Task, folder: Path) -> Iterator[None]:
+    """Raise what the task or a device is at fault for as an error that says so; the rest as it is.
+
+    ``folder`` is the study's.
+    """
     try:
         yield
     except FalllineError:
         raise
+    except DeviceError as error:
+        raise StudyError(
+            f"the device reported an error: {reason_of(error)}", hint=goes_on(folder)
+        ) from error
     except Exception as error:
         blame_task(task, error)
         raise
@@ -82,14 +89,29 @@ def at_fault(task: Task, optimizers: Iterable[Optimizer], error: Exception) -> d
     return reasons
 
 
-def require_any(optimizers: Iterable[Optimizer], failed: Mapping[str, str]) -> None:
+def require_any(optimizers: Iterable[Optimizer], failed: Mapping[str, str], hint: str = "") -> None:
     """Raise where every optimizer failed."""
     if all(each.name in failed for each in optimizers):
         each = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
+        own = "fallline.testing.check_optimizer(NAME) says more of an optimizer of your own"
+        raise StudyError(f"every optimizer failed: {each}", hint=hint or own)
+
+
+def require_devices(devices: Devices, folder: Path) -> None:
+    """Raise where the devices are gone: then no optimizer is at fault."""
+    try:
+        faults.require(devices)
+        faults.forget_callbacks(devices)
+    except DeviceError as error:
         raise StudyError(
-            f"every optimizer failed: {each}",
-            hint="fallline.testing.check_optimizer(NAME) says more of an optimizer of your own",
-        )
+            f"the device does not answer any more: {reason_of(error)}", hint=goes_on(folder)
+        ) from error
+
+
+def goes_on(folder: Path) -> str:
+    """How to go on with the study in ``folder``, when what ended it is mended."""
+    command = shlex.join(["fallline", "resume", str(folder)])
+    return f"every finished run is stored: '{command}' goes on from there"
 
 
 def fault_of(optimizer: Optimizer, task: Task) -> str:
@@ -123,13 +145,6 @@ def fault_of(optimizer: Optimizer, task: Task) -> str:
         or _differs("its state after a step", after, before)
         or _differs("what it is judged by", judged, params)
     )
-
-
-def reason_of(error: Exception) -> str:
-    """An exception in one line."""
-    words = " ".join(str(error).strip().partition("\n\n")[0].split())
-    text = f"{type(error).__name__}: {words}" if words else type(error).__name__
-    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
 
 
 def _gradients(task: Task) -> tuple[Any, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from fallline import failing
@@ -13,6 +15,7 @@ from fallline import optimizers as catalogue
 from fallline.engine import arrangement
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, usable_cores
+from fallline.engine.faults import DeviceError, reason_of
 from fallline.engine.feeding import Resident, Seeds
 from fallline.engine.population import Population
 from fallline.errors import FalllineError
@@ -22,6 +25,8 @@ from fallline.planning.grouping import Group
 from fallline.records import Run
 from fallline.store import logbook
 from fallline.task import Task
+
+log = logging.getLogger("fallline")
 
 MOST_COMPILERS = 8
 
@@ -63,9 +68,14 @@ class Populations:
     config: StudyConfig
     devices: Devices
     compiler: ThreadPoolExecutor
+    folder: Path
+    """The study's, to say how it goes on."""
     failed: dict[str, str] = field(default_factory=dict)
-    """By optimizer, why it cannot be trained: known when its population was asked for."""
+    """By optimizer, why it cannot be trained: known when its population was asked for, or when it
+    was trained."""
     _coming: dict[str, Coming] = field(default_factory=dict)
+    _broken: set[tuple[str, ...]] = field(default_factory=set)
+    """The optimizers of the programs that a device's error has ended, and that are tried again."""
 
     def __post_init__(self) -> None:
         self._seeds = Seeds(
@@ -100,9 +110,40 @@ class Populations:
                 return coming.result()
             except FalllineError:
                 raise
+            except DeviceError as error:
+                self.broke(name, error)
+                if name not in self.failed and self._coming[name] is coming:
+                    self._add(coming.group)
             except Exception as error:
                 self._regroup(coming.group, error)
         return None
+
+    def broke(self, name: str, error: Exception, *, progress: bool = False) -> None:
+        """A device reported ``error`` for the program of the optimizer ``name``: what to do now.
+
+        The first time the same is tried again. The next time optimizers that share the program get
+        one each, so that the guilty one is found; one that is alone has failed, unless there was
+        ``progress`` since. Raises StudyError where every optimizer failed, and where the devices
+        are gone.
+        """
+        group = self._coming[name].group
+        names, reason = group.optimizers, reason_of(error)
+        if names not in self._broken or (progress and len(names) == 1):
+            self._broken.add(names)
+            log.warning("%s: %s; what was under way begins again", ", ".join(names), reason)
+        elif len(names) > 1:
+            log.warning("%s: %s again; each is trained apart now", ", ".join(names), reason)
+            for each in names:
+                self._add(replace(group, optimizers=(each,), runs=group.runs // len(names)))
+        else:
+            failing.require_devices(self.devices, self.folder)
+            log.warning("%s failed and is left out: %s", name, reason)
+            self.failed[name] = reason
+            failing.require_any(self.optimizers, self.failed, failing.goes_on(self.folder))
+
+    def went_well(self, name: str) -> None:
+        """The program of the optimizer ``name`` has trained what was asked of it."""
+        self._broken.discard(self._coming[name].group.optimizers)
 
     def batch_size(self, run: Run) -> int:
         """Examples per step of a run, whether its optimizer can be trained or not."""

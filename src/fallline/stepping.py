@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from fallline.engine.faults import DeviceError, reason_of
 from fallline.engine.population import Population
 from fallline.records import Run
+
+log = logging.getLogger("fallline")
 
 TIMING_ROUNDS = 3
 LONG_CALL_SECONDS = 0.2
@@ -15,6 +19,23 @@ LONG_CALL_SECONDS = 0.2
 LEAST_SECONDS = 1e-6
 TIMING_SECONDS = 0.1
 """How long a call should last to be timed, where its epochs allow it."""
+
+
+def measured(runs: Mapping[str, Run], compiled: Mapping[str, Population]) -> dict[str, float]:
+    """As :func:`seconds_per_step`, without the optimizers whose steps a device cannot take.
+
+    After an error it is tried again, then with each alone: a study is not lost for a time.
+    """
+    found: dict[str, float] = {}
+    for asked in (runs, runs, *({name: run} for name, run in runs.items())):
+        try:
+            found |= seconds_per_step(asked, compiled.__getitem__)
+        except DeviceError as error:
+            names, reason = ", ".join(asked), reason_of(error)
+            log.warning("the steps of %s could not be timed: %s", names, reason)
+        if found.keys() >= runs.keys():
+            break
+    return found
 
 
 def seconds_per_step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import ChainMap
 from collections.abc import Iterable, Sequence
@@ -15,8 +16,8 @@ from fallline import optimizers as catalogue
 from fallline.description import describe
 from fallline.engine import arrangement
 from fallline.engine.devices import Devices, prepare
-from fallline.engine.evaluation import Evaluation
 from fallline.engine.events import Finished, Paused, UnderWay
+from fallline.engine.faults import DeviceError
 from fallline.engine.population import Population
 from fallline.optimizers import Optimizer
 from fallline.planning import plan, rounds, tpe
@@ -37,6 +38,7 @@ from fallline.telling import Logged
 from fallline.telling import PhaseBegan as PhaseBegan
 from fallline.telling import Planned as Planned
 from fallline.telling import silent as silent
+from fallline.tested import Tested
 
 WRITE_SECONDS = 2.0
 """Finished runs wait at most about this long before they are written."""
@@ -72,7 +74,7 @@ def compare(
         if not study.complete or failing.any_stored(study):
             asked = f"{task.name}, {config}"
             kept = logbook.kept(study.path, asked, document.versions)
-            with terminable(), kept, failing.told(task):
+            with terminable(), kept, failing.told(task, study.path):
                 told = Logged(listener)
                 _Work(task, chosen, config, study, told, devices).run()
                 told.phase_ended()
@@ -105,7 +107,11 @@ class _Work:
     _stored_before: int = 0
     _planned: set[str] = field(default_factory=set)
     """The runs that this study asked for, by id, stored ones included."""
-    _evaluation: Evaluation | None = None
+    _failed_before: set[str] = field(default_factory=set)
+    """Runs that are stored as failed, by id."""
+
+    def __post_init__(self) -> None:
+        self._tested = Tested(self.task.dataset.test)
 
     def run(self) -> None:
         began = time.perf_counter()
@@ -114,15 +120,15 @@ class _Work:
         ) as compiler:
             # What needs no program is done while the first one is compiled.
             self._populations = Populations(
-                self.task, self.optimizers, self.config, self.devices, compiler
+                self.task, self.optimizers, self.config, self.devices, compiler, self.study.path
             )
             try:
                 self._populations.initial()
-                self.done = {
-                    result.run.run_id: result
-                    for result in self.study.results()
-                    if result.status is not Status.FAILED  # they are tried again
-                }
+                for result in self.study.results():
+                    if result.status is Status.FAILED:  # they are tried again
+                        self._failed_before.add(result.run.run_id)
+                    else:
+                        self.done[result.run.run_id] = result
                 self._stored_before = len(self.done)
                 self._snapshots = Snapshots(self.study.path, self.done)
                 self.listener(
@@ -152,7 +158,11 @@ class _Work:
                 state_bytes={
                     name: population.state_bytes(name) for name, population in compiled.items()
                 },
-                not_counted=tuple(sorted(run for run in self.done if not self._counts(run))),
+                not_counted=tuple(
+                    sorted(
+                        run for run in {*self.done, *self._failed_before} if not self._counts(run)
+                    )
+                ),
             )
         )
         clock.remove(self.study.path)
@@ -165,8 +175,12 @@ class _Work:
         ]
 
     def _counts(self, run_id: str) -> bool:
-        """Whether a stored run is one of the study's, and not of what it was before."""
-        return not self.study.document.widened or run_id in self._planned
+        """Whether a stored run is one of the study's, and not of what it was before.
+
+        Where runs had failed another setting may have been chosen, without them.
+        """
+        before = self.study.document.widened or self._failed_before
+        return not before or run_id in self._planned
 
     def _search(self) -> None:
         higher = self.task.higher_is_better
@@ -206,15 +220,21 @@ class _Work:
                     self.study.path,
                     at_once=self.devices.count,
                     compiled=partial(self._compiled, each.name),
-                    train=self._train,
+                    train=partial(self._train_while_it_works, each.name),
                 )
-            except failing.Failed:
+            except timed.Failed:
                 self._train("search", one.extend(1))
 
     def _compiled(self, name: str) -> None:
         self._waits((name,))
         if self._populations.of(name) is None:
-            raise failing.Failed
+            raise timed.Failed
+
+    def _train_while_it_works(self, name: str, phase: str, runs: Sequence[Run]) -> None:
+        """Train the runs of one optimizer; raises where it has failed."""
+        self._train(phase, runs)
+        if name in self._populations.failed:
+            raise timed.Failed
 
     def _train(self, phase: str, runs: Sequence[Run], until: int = 0) -> None:
         self._planned.update(run.run_id for run in runs)
@@ -223,20 +243,49 @@ class _Work:
             return
         began = time.perf_counter()
         self.listener(PhaseBegan(phase, tuple(lacking), until))
-        for population, members in self._populations.together(lacking, self._waits):
-            self._train_in(population, members, until)
+        left = lacking
+        while left:
+            left = self._train_once(left, until)
         self._fail(lacking)
         self._spent(phase, began)
+
+    def _train_once(self, runs: Sequence[Run], until: int) -> list[Run]:
+        """Train ``runs``; returns those that a device's error has ended, to be tried again."""
+        again: list[Run] = []
+        for population, members in self._populations.together(runs, self._waits):
+            name = members[0].optimizer
+            try:
+                self._train_in(population, members, until)
+            except DeviceError as error:
+                left = [run for run in members if self._lacks(run, until)]
+                self._populations.broke(name, error, progress=len(left) < len(members))
+                again += left
+            else:
+                self._populations.went_well(name)
+        return again
+
+    def _lacks(self, run: Run, until: int) -> bool:
+        """Whether a run is neither trained to its end nor waits at its rung."""
+        waiting = self._waiting.get(run.run_id)
+        paused = until and waiting is not None and waiting.epochs_trained >= until
+        return run.run_id not in self.done and not paused
 
     def _waits(self, names: tuple[str, ...]) -> None:
         self.listener(Compiling(names))
 
     def _fail(self, runs: Iterable[Run]) -> None:
-        """Store the runs whose optimizer failed as failed."""
-        populations = self._populations
-        gone = [run for run in runs if run.optimizer in populations.failed]
-        results = [failing.result_of(run, populations.failed[run.optimizer]) for run in gone]
-        self._append(results, [populations.batch_size(run) for run in gone])
+        """Store the runs whose optimizer failed as failed, those that wait at a rung included.
+
+        These could go on, but who stops there is not to be decided without the others.
+        """
+        failed, batch_size = self._populations.failed, self._populations.batch_size
+        asked = {run.run_id: run for run in runs}
+        asked |= {run_id: result.run for run_id, result in self._waiting.items()}
+        gone = [
+            run for run in asked.values() if run.optimizer in failed and run.run_id not in self.done
+        ]
+        results = [failing.result_of(run, failed[run.optimizer]) for run in gone]
+        self._append(results, [batch_size(run) for run in gone])
 
     def _spent(self, phase: str, began: float) -> None:
         self.phases[phase] = self.phases.get(phase, 0.0) + since(began)
@@ -267,31 +316,24 @@ class _Work:
             self._store(population, waiting, batch_size)
         except BaseException:
             # Also on Ctrl-C: what is finished is kept, and what is under way.
-            self._store(population, waiting, batch_size)
+            with contextlib.suppress(DeviceError):
+                self._store(population, waiting, batch_size)
             self._snapshots.keep(population.states(PATIENCE_SECONDS))
             raise
         finally:
             self.trained_seconds += since(began)
 
     def _store(self, population: Population, finished: list[Finished], batch_size: int) -> None:
-        """Write finished runs, the final ones with their test figures, and empty the list."""
-        results = [event.result for event in finished]
-        measured = [event for event in finished if event.params is not None]
-        if measured and self.task.dataset.test is not None:
-            if self._evaluation is None:
-                devices = population.devices
-                self._evaluation = Evaluation(
-                    population.program,
-                    self.task.dataset.test,
-                    devices,
-                    per_device=population.places // devices.count,
-                    lanes=population.lanes,
-                )
-            figures = self._evaluation.measure([(one.params, one.state) for one in measured])
-            results = [
-                replace(event.result, test_loss=loss, test_metric=metric)
-                for event, (loss, metric) in zip(measured, figures, strict=True)
-            ]
+        """Write finished runs, the final ones with their test figures, and empty the list.
+
+        Raises a device's error where test figures cannot be measured: then nothing is written, so
+        that the runs are trained again.
+        """
+        try:
+            results = self._tested.results(population, finished)
+        except DeviceError:
+            finished.clear()
+            raise
         self._append(results, [batch_size] * len(results))
         finished.clear()
         self._written = time.perf_counter()
@@ -314,6 +356,6 @@ class _Work:
         }
         began = time.perf_counter()
         self.listener(PhaseBegan("timing", tuple(finals.values())))
-        found = stepping.seconds_per_step(finals, compiled.__getitem__)
+        found = stepping.measured(finals, compiled)
         self._spent("timing", began)
         return found

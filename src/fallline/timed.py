@@ -14,6 +14,10 @@ Train = Callable[[str, Sequence[Run]], None]
 """Trains the runs of a phase that are not stored yet, and returns when all of them are."""
 
 
+class Failed(Exception):
+    """Raised out of a search whose optimizer turns out to have failed."""
+
+
 def search(
     one: Search,
     seconds: float,
@@ -29,7 +33,8 @@ def search(
     The trials go in rounds, the first one of ``at_once``. A round has at most twice the trials so
     far, and takes half of the time that is left, by what they took; time is kept for confirming the
     best. The first round is trained whatever it takes. A study that was interrupted goes on with
-    its time: what was under way then is not counted, nor is compiling again.
+    its time: what was under way then is not counted, nor is compiling again. Where ``compiled`` or
+    ``train`` raises :class:`Failed` it ends, and its last round is known, to be tried again.
     """
     name, clock = one.optimizer.name, store.load(folder)
     began, spent = now(), clock.spent.get(name, 0.0)
@@ -51,7 +56,11 @@ def search(
             break
         end = min(one.taken + count, len(one.points) + 1)
         trained += end - one.taken
-        train("search", one.extend(end))
+        try:
+            train("search", one.extend(end))
+        except Failed:
+            store.save(folder, clock.advanced(name, spent + now() - began, end))
+            raise
         clock = clock.advanced(name, spent + now() - began, end)
         store.save(folder, clock)
     train("confirming", one.confirming())

@@ -22,6 +22,7 @@ from fallline.engine import packing
 from fallline.engine.calling import Calls, Flight, Place
 from fallline.engine.devices import Devices
 from fallline.engine.events import Advanced, Finished, Paused, UnderWay
+from fallline.engine.faults import DeviceError, out_of_memory
 from fallline.engine.feeding import Resident, Seeds
 from fallline.engine.health import Health, reason_of
 from fallline.engine.program import Program
@@ -130,7 +131,7 @@ class Population:
             try:
                 yield from self._train(waiting, flights, keep_weights)
                 return
-            except jax.errors.JaxRuntimeError as error:
+            except DeviceError as error:
                 if not out_of_memory(error):
                     raise
                 began = [place.run for flight in flights for place in flight.live.values()]
@@ -381,11 +382,6 @@ class Population:
         self._calls.queue(flight, measured=False)
         jax.block_until_ready(flight.carry)
         return time.perf_counter() - began
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether JAX says that memory could not be had."""
-    return "RESOURCE_EXHAUSTED" in str(error) or "Out of memory" in str(error)
 
 
 def initial_from(params: Mapping[str, Any], state: Any, seeds: int) -> Any:

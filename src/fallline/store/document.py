@@ -156,4 +156,5 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_bytes: dict[str, int] = msgspec.field(default_factory=dict)
     """What each optimizer keeps of one run beside its weights, in bytes."""
     not_counted: tuple[str, ...] = ()
-    """The ids of runs that are stored and that the study does not count since it was extended."""
+    """The ids of runs that are stored and that the study does not count: since it was extended, or
+    since runs that had failed were trained and another setting was chosen."""

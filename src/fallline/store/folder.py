@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,15 +197,18 @@ class StudyFolder:
         return self.frame(self.contents())
 
     def frame(self, contents: Contents) -> pd.DataFrame:
-        """The runs of ``contents`` that count: in a study that was extended some may not."""
+        """The runs of ``contents`` that count.
+
+        Not those that it was extended beyond, or that had failed and are none of its runs any more.
+        """
         frame = contents.table.to_pandas()
-        if not self.document.widened:
+        aside: Collection[str] = ()
+        if contents.timing is not None and contents.complete:
+            aside = contents.timing.not_counted
+        elif self.document.widened:
+            aside = counting.not_counted(list(parts.results(contents.table)), self.document)
+        if not aside:
             return frame
-        aside = (
-            contents.timing.not_counted
-            if contents.timing is not None and contents.complete
-            else counting.not_counted(list(parts.results(contents.table)), self.document)
-        )
         return frame[~frame["run_id"].isin(list(aside))].reset_index(drop=True)
 
 
