@@ -183,7 +183,7 @@ def test_where_all_fail_it_is_said_how_to_go_on(bench: Bench) -> None:
         bench.compare(_config(), gone)
     folder = bench.folder / "study"
     assert told.value.hint == (
-        f"every finished run is stored: 'fallline resume {folder}' goes on from there"
+        f"every finished run is stored; go on with: fallline resume {folder}"
     )
     assert not open_study(folder).complete
     assert len(StudyFolder.open(folder).results()) >= 4

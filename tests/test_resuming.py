@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import html
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 
 import imagined
 from fallline import api, models, optimizers
+from fallline.cli import compare
 from fallline.cli.resume import resume as command
 from fallline.data.dataset import make_dataset
 from fallline.description import describe
+from fallline.engine import arrangement
 from fallline.engine.events import Finished
 from fallline.errors import StudyError
 from fallline.planning.config import StudyConfig
 from fallline.planning.protocol import parse
 from fallline.planning.stopping import EarlyStopping
-from fallline.results import open_study
+from fallline.records import Run
+from fallline.report import suite_page
+from fallline.reproduction import open_series
+from fallline.results import Study, open_study
 from fallline.resuming import configured
-from fallline.standings import open_suite
+from fallline.standings import Suite, open_suite
 from fallline.store.folder import StudyFolder
 from fallline.store.suite import SuiteFolder
 from fallline.task import Task
@@ -207,3 +215,125 @@ def replace_given(document: Any) -> Any:
     import msgspec
 
     return msgspec.structs.replace(document, given=None)
+
+
+class Failing(imagined.Imagined):
+    """A population whose device reports an error for every run of ``guilty``."""
+
+    guilty = "adam"
+
+    def train(self, runs: Sequence[Run], **settings: Any) -> Iterator[Finished]:
+        for run in runs:
+            if run.optimizer == self.guilty:
+                raise jax.errors.JaxRuntimeError("INTERNAL: the fan has stopped")
+            yield from super().train([run])
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Studies in which adam fails, until they are mended; no report is drawn."""
+    for kind in (Study, Suite):
+        monkeypatch.setattr(kind, "report", lambda found: found.path / "report.html")
+    monkeypatch.setattr(arrangement, "population", lambda *given, **more: Failing())
+    return monkeypatch
+
+
+def _mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrangement, "population", lambda *given, **more: imagined.Imagined())
+
+
+REASON = "JaxRuntimeError: INTERNAL: the fan has stopped"
+
+
+def test_what_failed_is_tried_again_and_ends_with_3(
+    tmp_path: Path, failing: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "study"
+    found = api.compare("digits-mlp", ["sgd", "adam"], out=folder, **ASKED)
+    assert found.complete
+    assert found.failed == {"adam": REASON}
+    with pytest.raises(typer.Exit) as ended:
+        command(str(folder), quiet=True)
+    assert ended.value.exit_code == 3
+    assert "complete already" not in capsys.readouterr().err
+    _mended(failing)
+    command(str(folder), quiet=True)
+    assert not open_study(folder).failed
+
+
+def test_a_suite_says_what_failed(tmp_path: Path, failing: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "suite"
+    found = api.compare(["digits-mlp", "wine-mlp"], ["sgd", "adam"], out=folder, **ASKED)
+    assert found.complete
+    assert found.failed == {"adam on digits-mlp": REASON, "adam on wine-mlp": REASON}
+    (folder / "wine-mlp" / "parts" / "000001.parquet").write_bytes(b"torn")
+    damaged = open_suite(folder)
+    assert damaged.warnings[0].startswith("wine-mlp: parts/000001.parquet is damaged")
+    assert f"adam on digits-mlp failed, and ranks last there: {REASON}." in damaged.warnings[2]
+    page = suite_page.render(damaged.reading, {})
+    assert all(html.escape(warning) in page for warning in damaged.warnings[:3])
+    with pytest.raises(typer.Exit) as ended:
+        compare.end(damaged)
+    assert ended.value.exit_code == 3
+    _mended(failing)
+    mended = api.resume(folder)
+    assert not mended.failed
+    assert not mended.problems
+    compare.end(mended)
+
+
+SERIES = {
+    "name": "rates",
+    "title": "Two optimizers",
+    "base": {"task": "digits-mlp", "epochs": 1},
+    "protocol": {"final_seeds": 2},
+    "axes": {
+        "optimizer": {"sgd": {"optimizer": "sgd"}, "adam": {"optimizer": "adam"}},
+        "batch": {"32": {"batch_size": 32}, "64": {"batch_size": 64}},
+    },
+    "stages": {"all": {"vary": ["optimizer"]}},
+}
+
+
+def test_a_series_says_what_failed(
+    tmp_path: Path, failing: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "series"
+    found = api.run(SERIES, out=folder)
+    assert found.complete
+    assert len(found.failed) == 2
+    assert all(name.startswith("adam on ") for name in found.failed)
+    assert set(found.failed.values()) == {REASON}
+    next(folder.rglob("000001.parquet")).write_bytes(b"torn")
+    damaged = open_series(folder)
+    assert "parts/000001.parquet is damaged" in damaged.warnings[0]
+    page = damaged.report().read_text(encoding="utf-8")
+    assert all(html.escape(warning) in page for warning in damaged.warnings)
+    with pytest.raises(typer.Exit) as ended:
+        command(str(folder), quiet=True)
+    assert ended.value.exit_code == 3
+    assert f"failed: {REASON}; its runs count as diverged." in capsys.readouterr().out
+    _mended(failing)
+    command(str(folder), quiet=True)
+    again = open_series(folder)
+    assert again.complete
+    assert not again.warnings
+    shutil.rmtree(next(folder.rglob("study.toml")).parent)
+    assert "its study is gone" in open_series(folder).warnings[0]
+
+
+def test_a_study_of_many_that_fails_does_not_end_the_others(
+    tmp_path: Path, failing: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(StudyError, match=f"digits-mlp: every .*{REASON}; wine-mlp: every") as told:
+        api.compare(["digits-mlp", "wine-mlp"], ["adam"], out=tmp_path / "suite", **ASKED)
+    assert f"fallline resume {tmp_path / 'suite'}" in (told.value.hint or "")
+    apart = {**SERIES, "stages": {"each": {"vary": ["batch"], "base": {"optimizer": "adam"}}}}
+    apart["axes"]["batch"]["32"]["optimizer"] = "sgd"
+    with pytest.raises(StudyError, match=f"every optimizer failed: adam: {REASON}") as told:
+        api.run(apart, out=tmp_path / "series")
+    assert f"fallline resume {tmp_path / 'series'}" in (told.value.hint or "")
+    stored = open_series(tmp_path / "series")
+    assert set(stored.runs["setting"]) == {"32"}, "sgd's is trained"
+    _mended(failing)
+    assert api.resume(tmp_path / "series").complete

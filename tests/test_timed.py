@@ -122,6 +122,22 @@ def test_an_interrupted_search_goes_on_with_its_time(tmp_path: Path) -> None:
     assert len(machine.results) == again[1], "a search whose time is up was gone on with"
 
 
+def test_the_round_in_which_an_optimizer_fails_is_known(tmp_path: Path) -> None:
+    machine = Machine(each=1.0)
+    train = machine.train
+
+    def fails(phase: str, runs: list[Run]) -> None:
+        train(phase, runs)
+        if len(machine.results) > 2:
+            raise timed.Failed
+
+    machine.train = fails  # type: ignore[method-assign]
+    with pytest.raises(timed.Failed):
+        machine.search(100.0, tmp_path)
+    assert clock.load(tmp_path).rounds["sgd"] == (2, 6)
+    assert not clock.load(tmp_path).over
+
+
 def test_a_clock_is_kept_and_taken_away(tmp_path: Path) -> None:
     assert clock.load(tmp_path) == clock.Clock()
     made = clock.Clock().advanced("sgd", 1.5, 4).advanced("sgd", 2.5, 9).stopped("sgd", 3.0)

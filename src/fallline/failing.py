@@ -25,7 +25,6 @@ from fallline.engine.faults import DeviceError, reason_of
 from fallline.errors import FalllineError, InputError, StudyError
 from fallline.optimizers import Optimizer
 from fallline.records import Curves, Run, RunResult, Status
-from fallline.store.folder import StudyFolder
 from fallline.task import Task
 
 log = logging.getLogger("fallline")
@@ -33,15 +32,14 @@ log = logging.getLogger("fallline")
 _BATCH = 8
 
 
+class AllFailed(StudyError):
+    """A study none of whose optimizers could be trained; others may be."""
+
+
 def result_of(run: Run, reason: str) -> RunResult:
     """A run that could not be trained."""
     nothing = np.empty(0, np.float32)
     return RunResult(run, Status.FAILED, Curves(*[nothing] * 4), steps=0, reason=reason)
-
-
-def any_stored(study: StudyFolder) -> bool:
-    """Whether runs of the study failed: they are tried again when it goes on."""
-    return bool((study.runs()["status"] == Status.FAILED.value).any())
 
 
 @contextlib.contextmanager
@@ -94,7 +92,7 @@ def require_any(optimizers: Iterable[Optimizer], failed: Mapping[str, str], hint
     if all(each.name in failed for each in optimizers):
         each = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         own = "fallline.testing.check_optimizer(NAME) says more of an optimizer of your own"
-        raise StudyError(f"every optimizer failed: {each}", hint=hint or own)
+        raise AllFailed(f"every optimizer failed: {each}", hint=hint or own)
 
 
 def require_devices(devices: Devices, folder: Path) -> None:
@@ -108,10 +106,17 @@ def require_devices(devices: Devices, folder: Path) -> None:
         ) from error
 
 
+def require_none(failed: Mapping[str, AllFailed], folder: Path) -> None:
+    """Raise where studies of the suite or series in ``folder`` failed, by their titles."""
+    if failed:
+        each = "; ".join(f"{title}: {error}" for title, error in failed.items())
+        raise StudyError(each, hint=goes_on(folder))
+
+
 def goes_on(folder: Path) -> str:
     """How to go on with the study in ``folder``, when what ended it is mended."""
     command = shlex.join(["fallline", "resume", str(folder)])
-    return f"every finished run is stored: '{command}' goes on from there"
+    return f"every finished run is stored; go on with: {command}"
 
 
 def fault_of(optimizer: Optimizer, task: Task) -> str:

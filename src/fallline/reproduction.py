@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 from fallline.analysis import published, series
 from fallline.errors import StudyError
 from fallline.planning.studyfile import StudyFile
-from fallline.report import reproduction_page, reproduction_static, reproduction_text
+from fallline.report import (
+    reproduction_page,
+    reproduction_static,
+    reproduction_text,
+    reproduction_words,
+)
 from fallline.report.tables import plain
 from fallline.store import durable
 from fallline.store.series import SeriesFolder
@@ -49,6 +54,25 @@ class Reproduction:
         return self.folder.complete
 
     @cached_property
+    def _troubles(self) -> series.Troubles:
+        return series.troubles_of(self.folder)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the folders of its studies, a sentence each."""
+        return self._troubles.problems
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """By optimizer and study (``"sgd on digits-mlp"``), why it could not be trained."""
+        return self._troubles.failed
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong and what failed, a sentence each; empty if nothing did."""
+        return tuple(reproduction_words.warnings(self.problems, self.failed))
+
+    @cached_property
     def runs(self) -> pd.DataFrame:
         """Every measured run, a row each: `fallline.analysis.series.COLUMNS`."""
         return series.runs_of(self.folder)
@@ -72,16 +96,17 @@ class Reproduction:
 
     def text(self) -> str:
         """The tables and claims in plain text, for a terminal."""
-        return reproduction_text.render(self.findings)
+        return reproduction_text.render(self.findings, self.warnings)
 
     def report(self, path: Path | str | None = None) -> Path:
         """Write the page (and beside it the tables as Markdown and CSV); returns its path."""
         target = self.path / REPORT_NAME if path is None else Path(path)
         try:
+            page = reproduction_page.render(self.findings, self.warnings)
             if path is None:
-                durable.write_page(target, reproduction_page.render(self.findings))
+                durable.write_page(target, page)
             else:
-                target.write_text(reproduction_page.render(self.findings), encoding="utf-8")
+                target.write_text(page, encoding="utf-8")
             (target.parent / MARKDOWN_NAME).write_text(
                 reproduction_text.markdown(self.findings), encoding="utf-8"
             )
@@ -121,6 +146,7 @@ class Reproduction:
             "name": self.file.name,
             "form": self.file.form,
             "complete": self.complete,
+            "warnings": list(self.warnings),
             "folder": str(self.path),
             "chosen": dict(self.folder.progress.chosen),
             **{

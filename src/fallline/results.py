@@ -88,6 +88,11 @@ class Study:
         """What is wrong with the folder, a sentence each: what does not count and why."""
         return self._contents.problems
 
+    @property
+    def failed(self) -> dict[str, str]:
+        """By optimizer, why it could not be trained; empty where none failed."""
+        return self.reading.failed
+
     @cached_property
     def runs(self) -> pd.DataFrame:
         """Every stored run, a row each, its curves as arrays with a value per epoch."""

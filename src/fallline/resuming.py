@@ -30,9 +30,9 @@ def resume(
     """Go on with the study, suite or series in ``folder`` where it stopped, and open it.
 
     What was asked is read from the folder's own document; one that is complete is opened and
-    nothing is trained. The data of built-in tasks is looked up anew (``data_dir``). Raises
-    StudyError where the folder cannot say how its task is made (one of your own, a CSV file that is
-    gone or that has changed), with what to do instead.
+    nothing is trained but what failed. The data of built-in tasks is looked up anew (``data_dir``).
+    Raises StudyError where the folder cannot say how its task is made (one of your own, a CSV file
+    that is gone or that has changed), with what to do instead.
     """
     from fallline.store.series import SeriesFolder
     from fallline.store.suite import SuiteFolder
@@ -50,7 +50,7 @@ def _series(path: Path, data_dir: Any, listener: Any) -> Reproduction:
     from fallline.reproduction import open_series
 
     held = open_series(path)
-    if held.complete:
+    if held.complete and not held.failed:
         return held
     silent = series.silent
     series.run(held.file, path, data_dir=data_dir, listener=listener or silent)
@@ -62,7 +62,7 @@ def _study(path: Path, data_dir: Any, listener: Any) -> Study:
     from fallline.results import open_study
 
     held = open_study(path)
-    if held.complete:
+    if held.complete and not held.failed:
         return held
     document = held.document
     config = configured(document)
@@ -79,7 +79,7 @@ def _suite(path: Path, data_dir: Any, listener: Any) -> Suite:
 
     stored = SuiteFolder.open(path)
     begun = [stored.study(task.name) for task in stored.document.tasks]
-    if all(study is not None and study.complete for study in begun):
+    if all(study is not None and study.complete and not study.failed for study in begun):
         return open_suite(path)
     members = [
         suite.Member(

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from fallline import members, pool, study, tasks
+from fallline import failing, members, pool, study, tasks
 from fallline.analysis import series as reading
 from fallline.data.dataset import Dataset, k_folds
 from fallline.engine import arrangement
@@ -166,6 +166,8 @@ class _Work:
     """By folder, the numbers of the members that this process trains."""
     _reached: set[str] = field(default_factory=set)
     """Stages whose members are entered."""
+    _failed: dict[str, failing.AllFailed] = field(default_factory=dict)
+    """By folder, the members none of whose optimizers could be trained."""
     _done: float = 0.0
     _under_way: dict[int, float] = field(default_factory=dict)
     """Estimates, by number."""
@@ -248,15 +250,22 @@ class _Work:
 
     def run(self) -> None:
         """Stage after stage up to one that chooses, the studies of these side by side."""
-        self._stored = list(self.folder.members)
+        self._stored = self._sound()
         self._complete = {each.folder for each in self._stored}
         for names in members.stretches(self.file):
             pool.work([self._job(each) for each in self._lacking(names)], self.devices, self)
+            self._write()
+            failing.require_none(self._failed, self.path)
             stage = stages_of(self.file)[names[-1]]
             if stage.choose:
-                self._write()
                 self._chose[names[-1]] = self._choose(names[-1], stage)
         self._write(complete=True)
+
+    def _sound(self) -> list[StoredMember]:
+        """The members that are stored, without those of which runs failed: they are tried again."""
+        there = self.folder.members
+        failed = {each.folder for each in there if self.folder.study(each).failed}
+        return [each for each in there if each.folder not in failed]
 
     def _lacking(self, names: Iterable[str]) -> list[_Lacking]:
         """Enter the members of some stages; returns what of them has to be trained."""
@@ -290,7 +299,11 @@ class _Work:
 
     def _train(self, member: Member, devices: Devices, tell: pool.Tell) -> None:
         task, config = self._prepared(member)
-        study.compare(task, config, self.path / member.folder, listener=tell, devices=devices)
+        place = self.path / member.folder
+        try:
+            study.compare(task, config, place, listener=tell, devices=devices)
+        except failing.AllFailed as error:
+            self._failed[member.folder] = error  # the other members may do better
 
     def began(self, job: pool.Job) -> None:
         """A member is trained from now on."""
@@ -303,7 +316,8 @@ class _Work:
 
     def ended(self, job: pool.Job) -> None:
         """A member is trained."""
-        self._complete.add(job.about.lacks.folder)
+        if job.about.lacks.folder not in self._failed:
+            self._complete.add(job.about.lacks.folder)
         self._done += self._under_way.pop(job.about.number)
         self._write()
         self.listener(MemberEnded(job.about.number))

@@ -56,6 +56,16 @@ class Suite:
         return read_suite(self.document, readings)
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the folders of the tasks, a sentence each."""
+        return self.reading.problems
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """By optimizer and task (``"sgd on digits-mlp"``), why it could not be trained there."""
+        return dict(self.reading.failed)
+
+    @property
     def complete(self) -> bool:
         """True when every run of every task is stored."""
         return self.reading.complete
@@ -80,7 +90,7 @@ class Suite:
 
     @cached_property
     def warnings(self) -> tuple[str, ...]:
-        """What limits the verdict, a sentence each; empty if nothing does."""
+        """What limits the verdict, a sentence each, damage first; empty if nothing does."""
         return tuple(words.warnings(self.reading))
 
     def report(self, path: Path | str | None = None) -> Path:

@@ -71,7 +71,7 @@ def compare(
     document = describe(task, chosen, config)
     study = StudyFolder.begin(folder, document)
     try:
-        if not study.complete or failing.any_stored(study):
+        if not study.complete or study.failed:  # what failed is tried again
             asked = f"{task.name}, {config}"
             kept = logbook.kept(study.path, asked, document.versions)
             with terminable(), kept, failing.told(task, study.path):

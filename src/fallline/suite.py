@@ -11,13 +11,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fallline import study, tasks
+from fallline import failing, study, tasks
 from fallline.engine import arrangement
 from fallline.engine.devices import Devices, machine, prepare
 from fallline.errors import InputError
 from fallline.optimizers import catalogue
 from fallline.planning import tpe
 from fallline.planning.config import StudyConfig
+from fallline.snapshots import terminable
 from fallline.store import logbook
 from fallline.store.suite import FORMAT_VERSION, Asked, SuiteDocument, SuiteFolder, SuiteTask
 from fallline.study import Event as StudyEvent
@@ -155,23 +156,28 @@ def train(planned: Planned, folder: Path | str, *, listener: Listener = silent) 
     stored = SuiteFolder.begin(folder, planned.document)
     document = planned.document
     asked = f"{', '.join(task.name for task in document.tasks)}, {document.asked}"
-    with logbook.kept(stored.path, asked, document.versions):
+    with terminable(), logbook.kept(stored.path, asked, document.versions):
         _train_each(planned, stored, listener)
     return stored.path
 
 
 def _train_each(planned: Planned, stored: SuiteFolder, listener: Listener) -> None:
     done, total = 0.0, max(sum(planned.work), 1e-9)
+    failed: dict[str, failing.AllFailed] = {}
     known = zip(planned.members, planned.document.tasks, planned.work, strict=True)
     for number, (member, described, work) in enumerate(known, start=1):
         begun = stored.study(described.name)
-        complete = begun is not None and begun.complete
+        complete = begun is not None and begun.complete and not begun.failed
         share = min(done / total, 1.0)
         listener(TaskBegan(number, len(planned.members), described.name, complete, share))
         task = member.make()
         place = stored.path_of(described.name)
-        study.compare(task, member.configure(task), place, listener=listener)
+        try:
+            study.compare(task, member.configure(task), place, listener=listener)
+        except failing.AllFailed as error:
+            failed[described.name] = error  # the other tasks may do better
         done += work
+    failing.require_none(failed, stored.path)
 
 
 def _check(task: Task, config: StudyConfig) -> None:

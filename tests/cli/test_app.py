@@ -113,7 +113,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    kept = re.search(r"stopped: (\d+) finished runs are stored in study; the same command", err)
+    kept = re.search(r"stopped: (\d+) finished runs are stored in study; go on with: ", err)
     assert kept, err
     assert int(kept[1]) > 0
     assert "Traceback" not in err

@@ -90,7 +90,7 @@ def test_waiting_for_a_compilation_is_said(state) -> None:
 def test_an_interruption_counts_what_was_stored_before(state) -> None:
     state.take(_finished(RUNS[0]))
     assert progress.interruption([state]).startswith(
-        "stopped: 4 finished runs are stored in study;"
+        "stopped: 4 finished runs are stored in study; go on with: fallline resume study"
     )
 
 
@@ -148,11 +148,19 @@ def test_lines_of_studies_side_by_side_say_whose_they_are(
     assert list(watch.studies) == ["1/4", "3/4"]
 
 
-def test_an_interruption_names_the_folders_of_all() -> None:
-    watch = progress.SilentWatch()
-    _series(watch)
-    said = progress.interruption(list(watch.studies.values()))
-    assert said.startswith("stopped: 1 finished run is stored in a and b; the same command")
+@pytest.mark.parametrize("document", ["series.toml", "suite.toml"])
+def test_an_interruption_of_many_names_what_they_belong_to(tmp_path: Path, document: str) -> None:
+    whole = tmp_path / "my series"
+    (whole / "a" / "b").mkdir(parents=True)
+    (whole / document).touch()
+    states = [progress.StudyProgress(folder=str(whole / "a" / "b")), progress.StudyProgress()]
+    assert progress.interruption(states) == (
+        f"stopped: what is finished is stored in {whole}; go on with: fallline resume '{whole}'"
+    )
+
+
+def test_an_interruption_before_anything_began_says_so() -> None:
+    assert "before a run began" in progress.interruption([progress.StudyProgress()])
 
 
 def test_the_live_picture_holds_all_studies_under_way() -> None:

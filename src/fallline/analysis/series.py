@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +54,31 @@ def runs_of(series: SeriesFolder) -> pd.DataFrame:
     there = [each for each in series.progress.members if series.has(each)]
     rows = [row for member in there for row in _rows(series, member)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@dataclass(frozen=True)
+class Troubles:
+    """What is wrong with the studies of a series."""
+
+    problems: tuple[str, ...]
+    """With their folders, a sentence each."""
+    failed: dict[str, str]
+    """By optimizer and study (``"sgd on digits-mlp"``), why it could not be trained."""
+
+
+def troubles_of(series: SeriesFolder) -> Troubles:
+    """What is wrong with the studies that the series has trained, each looked at once."""
+    problems: list[str] = []
+    failed: dict[str, str] = {}
+    for member in {each.folder: each for each in series.progress.members}.values():
+        if not series.has(member):
+            problems.append(f"{member.folder}: its study is gone; its runs are trained again.")
+            continue
+        study = series.study(member)
+        problems += [f"{member.folder}: {problem}" for problem in study.problems]
+        reasons = study.failed.items()
+        failed |= {f"{name} on {member.title}": reason for name, reason in reasons}
+    return Troubles(tuple(problems), failed)
 
 
 def _rows(series: SeriesFolder, member: StoredMember) -> list[dict[str, Any]]:

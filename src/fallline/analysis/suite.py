@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,10 @@ class SuiteReading:
     """Of the epochs to each task's target."""
     difference: across.CriticalDifference | None
     """Average ranks with Friedman's test; None with fewer than 3 optimizers or 2 tasks."""
+    problems: tuple[str, ...] = ()
+    """What is wrong with the folders of the tasks' studies, a sentence each."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """By optimizer and task (``"sgd on digits-mlp"``), why it could not be trained there."""
 
     @property
     def complete(self) -> bool:
@@ -159,6 +163,14 @@ def read_suite(document: SuiteDocument, readings: Mapping[str, Reading]) -> Suit
         wins=wins,
         profile=across.performance_profile(times) if times.size else _NO_PROFILE,
         difference=_critical(costs),
+        problems=tuple(
+            f"{task}: {problem}" for task, each in readings.items() for problem in each.problems
+        ),
+        failed={
+            f"{name} on {task}": reason
+            for task, each in readings.items()
+            for name, reason in each.failed.items()
+        },
     )
 
 

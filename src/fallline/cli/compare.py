@@ -126,7 +126,12 @@ def compare(
         suite.show(found, report)
     else:
         show(found, report)
-    if any(study.reading.failed for study in (found.studies.values() if several else [found])):
+    end(found)
+
+
+def end(found: Any) -> None:
+    """End with the exit code that says so where runs of a study, suite or series failed."""
+    if found.failed:
         raise typer.Exit(SOME_FAILED)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fallline.report.formats import learning_rate
@@ -340,16 +342,38 @@ def interruption(states: Sequence[StudyProgress]) -> str:
     """What a user should know who has just stopped a study, or several."""
     begun = [state for state in states if state.folder]
     if not begun:
-        return "stopped before the first run began; the same command starts anew"
-    stored = sum(state.stored for state in begun)
+        return "stopped before a run began; the same command begins, or goes on"
+    folder = _around(Path(begun[0].folder))
+    on = f"go on with: {shlex.join(['fallline', 'resume', str(folder)])}"
+    if str(folder) != begun[0].folder:
+        return f"stopped: what is finished is stored in {folder}; {on}"
+    stored = begun[0].stored
     runs = "finished run is" if stored == 1 else "finished runs are"
-    folders = " and ".join(state.folder for state in begun)
-    return f"stopped: {stored} {runs} stored in {folders}; the same command goes on from there"
+    return f"stopped: {stored} {runs} stored in {folder}; {on}"
+
+
+def _around(folder: Path) -> Path:
+    """The suite or series that the study in ``folder`` belongs to; itself where it is alone."""
+    from fallline.store.series import SeriesFolder
+    from fallline.store.suite import SuiteFolder
+
+    for parent in folder.parents:
+        if SeriesFolder.holds(parent) or SuiteFolder.holds(parent):
+            return parent
+    return folder
 
 
 @contextlib.contextmanager
 def watching(*, quiet: bool) -> Iterator[Watch]:
-    """The view that suits where stderr goes."""
+    """The view that suits where stderr goes; the signal to terminate is taken as Ctrl-C."""
+    from fallline.snapshots import terminable
+
+    with terminable(), _suiting(quiet=quiet) as watch:
+        yield watch
+
+
+@contextlib.contextmanager
+def _suiting(*, quiet: bool) -> Iterator[Watch]:
     if quiet:
         yield SilentWatch()
         return

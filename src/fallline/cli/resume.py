@@ -23,8 +23,8 @@ def resume(
     """Go on with the study in FOLDER where it stopped, without the command that began it.
 
     What was asked is read from the folder. A study that is complete says so, and its report is
-    written anew. To extend one, give 'fallline compare' more seeds, optimizers or epochs with
-    --out FOLDER.
+    written anew; runs that failed are tried again. To extend one, give 'fallline compare' more
+    seeds, optimizers or epochs with --out FOLDER. Exit code 3: an optimizer could not be trained.
     """
     from fallline import api
     from fallline.cli import compare, series, suite
@@ -57,3 +57,4 @@ def resume(
         sys.stdout.write(found.to_json() + "\n")
     else:
         shown(found, report)
+    compare.end(found)

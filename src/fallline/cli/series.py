@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fallline.cli import compare
 from fallline.cli.headings import Headings
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def run(
     """Run the studies that FILE describes, and report them.
 
     What is finished is stored as it comes: the same command goes on where an earlier one was
-    stopped. 'fallline reproduce NAME --write FILE' gives a file to begin with.
+    stopped. 'fallline reproduce NAME --write FILE' gives a file to begin with. Exit code 3: an
+    optimizer could not be trained; the others were, and the same command tries it again.
     """
     from fallline import api
 
@@ -67,7 +69,7 @@ def run(
             listener=watch,
         )
 
-    _watched(go, pictures, quiet=quiet, as_json=as_json)
+    compare.end(_watched(go, pictures, quiet=quiet, as_json=as_json))
 
 
 def reproduce(
@@ -103,6 +105,7 @@ def reproduce(
             hint="name one, or leave --json out: 'fallline show FOLDER --json' prints each later",
         )
     names = [each.name for each in api.reproductions()] if name == "all" else [name]
+    ran: list[Reproduction] = []
     for each in names:
         folder = out if out is None or name != "all" else str(Path(out) / each)
 
@@ -119,7 +122,9 @@ def reproduce(
                 listener=watch,
             )
 
-        _watched(go, pictures, quiet=quiet, as_json=as_json)
+        ran.append(_watched(go, pictures, quiet=quiet, as_json=as_json))
+    for found in ran:
+        compare.end(found)
 
 
 def _watched(
@@ -128,7 +133,7 @@ def _watched(
     *,
     quiet: bool,
     as_json: bool,
-) -> None:
+) -> Reproduction:
     from fallline.cli.progress import watching
     from fallline.report.formats import picture_format
 
@@ -148,6 +153,7 @@ def _watched(
         sys.stdout.write(found.to_json() + "\n")
     else:
         show(found, report)
+    return found
 
 
 def show(found: Reproduction, report: Path) -> None:

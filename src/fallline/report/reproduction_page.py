@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +45,8 @@ class Part:
     tables: tuple[Section, ...]
 
 
-def render(findings: Findings) -> str:
-    """The whole page. Nothing in it is loaded from elsewhere."""
+def render(findings: Findings, warnings: Sequence[str] = ()) -> str:
+    """The whole page, ``warnings`` (what is wrong) on top; nothing is loaded from elsewhere."""
     panels = reproduction_figures.panels(findings)
     cards = reproduction_words.cards(findings)
     sections = reproduction_tables.sections(findings)
@@ -54,6 +55,7 @@ def render(findings: Findings) -> str:
         "reproduction.html.jinja",
         file=findings.file,
         complete=findings.complete,
+        warnings=warnings,
         created=findings.created[:16].replace("T", " "),
         form=reproduction_words.form_sentences(findings),
         tiles=tiles(findings, cards),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fallline.analysis.published import Findings
 from fallline.report.reproduction_tables import Section, sections, stage_title
@@ -14,13 +14,15 @@ WIDEST = 44
 """Characters of a cell on a terminal; what is longer goes below its row."""
 
 
-def render(findings: Findings) -> str:
-    """Headings, tables and notes for a terminal."""
+def render(findings: Findings, warnings: Sequence[str] = ()) -> str:
+    """Headings, tables and notes for a terminal; ``warnings`` say what is wrong with it."""
     parts = [heading(findings)]
     parts += [_plain(section) for section in sections(findings)]
     parts += chosen(findings)
     if not findings.complete:
         parts.append("The series is not complete: the command that began it goes on with it.")
+    if warnings:
+        parts.append("\n".join(f"  note: {warning}" for warning in warnings))
     return "\n\n".join(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,3 +243,9 @@ def citation(findings: Findings) -> str:
         return ""
     year = str(publication.year) if publication.year else ""
     return ", ".join(filter(None, [publication.authors, publication.title, year])) + "."
+
+
+def warnings(problems: Iterable[str], failed: Mapping[str, str]) -> list[str]:
+    """What is wrong with a series' studies, a sentence each: damage first, then what failed."""
+    again = "its runs count as diverged. The same command tries it again."
+    return [*problems, *(f"{name} failed: {reason}; {again}" for name, reason in failed.items())]

@@ -117,11 +117,14 @@ def warnings(reading: SuiteReading) -> list[str]:
 
 
 def _warnings(reading: SuiteReading) -> Iterator[str]:
+    yield from reading.problems
     if reading.unfinished:
         yield (
             f"Not finished, and not counted: {listed(list(reading.unfinished), most=6)}. "
             "The same command goes on."
         )
+    for name, reason in reading.failed.items():
+        yield f"{name} failed, and ranks last there: {reason}. The same command tries it again."
     for name, tasks in reading.missing.items():
         yield f"{name} was not measured on {listed(list(tasks))} and is left out."
     if reading.document.asked.left_out:

@@ -12,7 +12,7 @@ import msgspec
 import tomli_w
 
 from fallline.errors import StudyError
-from fallline.records import RunResult, stable_hash
+from fallline.records import RunResult, Status, stable_hash
 from fallline.store import counting, durable, extension, manifest, mending, parts
 from fallline.store.contents import PARTS_FOLDER, Contents, look
 from fallline.store.document import FORMAT_VERSION, StudyDocument, Timing
@@ -195,6 +195,13 @@ class StudyFolder:
     def runs(self) -> pd.DataFrame:
         """Every run that counts, a row each; the columns are those of :func:`parts.schema`."""
         return self.frame(self.contents())
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """By optimizer, why runs of it that count failed; empty where none did."""
+        runs = self.runs()
+        rows = runs[runs["status"] == Status.FAILED.value].drop_duplicates("optimizer")
+        return dict(zip(rows["optimizer"], rows["reason"], strict=True)) if len(rows) else {}
 
     def frame(self, contents: Contents) -> pd.DataFrame:
         """The runs of ``contents`` that count.
