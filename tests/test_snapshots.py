@@ -59,6 +59,14 @@ def _state(run: Run, value: float = 1.0) -> RunState:
     return RunState(run.run_id, "0123", {"carry.params": np.full((2, 3), value, np.float32)})
 
 
+def test_states_are_written_with_what_they_were_taken_in(tmp_path: Path) -> None:
+    Snapshots(tmp_path, (), {"jax": "1"}).keep([_state(_run(0), 1.0)])
+    later = Snapshots(tmp_path, (), {"jax": "2"})
+    later.keep([_state(_run(1), 2.0)])
+    origins = {run: state.origin for run, state in store.load(tmp_path).items()}
+    assert origins == {_run(0).run_id: {"jax": "1"}, _run(1).run_id: {"jax": "2"}}
+
+
 def test_runs_that_are_over_soon_are_never_kept(tmp_path: Path, clock: _Clock) -> None:
     kept = Snapshots(tmp_path, ())
     for seed in range(20):

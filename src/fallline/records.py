@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -146,6 +147,9 @@ class RunState:
     identity: str
     """Hash of everything that decides the run's numbers: only the same training goes on."""
     arrays: dict[str, np.ndarray]
+    origin: Mapping[str, str] | None = None
+    """What it was taken in, by name: to say why nobody can go on from it. Empty where that was not
+    kept, None where it is of this process."""
 
     @property
     def nbytes(self) -> int:

@@ -7,7 +7,8 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -30,9 +31,15 @@ PATIENCE_SECONDS = 5.0
 class Snapshots:
     """The states of one study's runs under way, in its folder."""
 
-    def __init__(self, folder: Path, done: Iterable[str]) -> None:
-        """What an earlier process left in ``folder``, the runs in ``done`` apart."""
+    def __init__(
+        self, folder: Path, done: Iterable[str], origin: Mapping[str, str] | None = None
+    ) -> None:
+        """What an earlier process left in ``folder``, the runs in ``done`` apart.
+
+        ``origin`` is written with the states of this process.
+        """
         self._folder = folder
+        self._origin = origin or {}
         self._ended = set(done)
         found = store.load(folder)
         self._states = {run: state for run, state in found.items() if run not in self._ended}
@@ -89,7 +96,7 @@ class Snapshots:
         if not self._states or not self._works:
             return
         try:
-            store.save(self._folder, self._states.values())
+            store.save(self._folder, map(self._told, self._states.values()))
         except Exception as error:
             self._give_up(error)
         else:
@@ -121,7 +128,7 @@ class Snapshots:
         began = time.perf_counter()
         written = list(self._unwritten)
         try:
-            path = store.append(self._folder, [self._waiting[run_id] for run_id in written])
+            path = store.append(self._folder, [self._told(self._waiting[each]) for each in written])
         except Exception as error:
             self._give_up(error)
             return
@@ -131,6 +138,10 @@ class Snapshots:
         for run_id in written:
             self._states.pop(run_id, None)
         self._waiting_seconds = time.perf_counter() - began
+
+    def _told(self, state: RunState) -> RunState:
+        """The state with its origin."""
+        return replace(state, origin=self._origin) if state.origin is None else state
 
     def _lies_in(self, path: Path, runs: set[str]) -> None:
         """The latest states of ``runs`` are in ``path`` now."""

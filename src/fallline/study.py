@@ -130,7 +130,7 @@ class _Work:
                     else:
                         self.done[result.run.run_id] = result
                 self._stored_before = len(self.done)
-                self._snapshots = Snapshots(self.study.path, self.done)
+                self._snapshots = Snapshots(self.study.path, self.done, self.study.origin)
                 self.listener(
                     Planned(self.task, self.optimizers, self.study.path, self._stored_before)
                 )

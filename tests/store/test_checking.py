@@ -92,6 +92,38 @@ def test_states_of_finished_runs_go_and_others_stay(folder: Path) -> None:
     assert _wrong(folder) == {}
 
 
+OTHERS = {"training": "another", "epochs": "90"}
+
+
+@pytest.mark.parametrize("of", OTHERS)
+def test_states_of_another_training_go(folder: Path, of: str) -> None:
+    own = StudyFolder.open(folder).origin
+    array = {"weights": np.zeros(3, np.float32)}
+    other = RunState("feedfeedfeedfeed", "an identity", array, {**own, of: OTHERS[of]})
+    states.save(folder, [other])
+    states.append(folder, [other, RunState("feedfeedfeedfe00", "an identity", array, own)])
+    wrong = _wrong(folder)
+    assert wrong.keys() == {"states.safetensors"}
+    assert wrong["states.safetensors"].startswith("states of another training")
+    assert [each.what for each in check(folder) if each.where.startswith("waiting/")] == [
+        "reads, 1 run under way"
+    ]
+    check(folder, repair=True)
+    assert not (folder / "states.safetensors").exists()
+    assert len(states.waiting(folder)) == 1
+    assert _wrong(folder) == {}
+
+
+def test_states_of_other_versions_are_kept_and_said_to_be(folder: Path) -> None:
+    own = StudyFolder.open(folder).origin
+    array = {"weights": np.zeros(3, np.float32)}
+    states.save(folder, [RunState("feedfeedfeedfeed", "one", array, {**own, "jax": "0.0.9"})])
+    check(folder, repair=True)
+    said = {each.where: each for each in check(folder)}["states.safetensors"]
+    assert said.sound
+    assert f"1 run under way, taken with jax 0.0.9 (here {own['jax']})" in said.what
+
+
 def test_a_missing_part_is_forgotten_once_and_then_trained_again(folder: Path) -> None:
     (folder / "parts" / "000003.parquet").unlink()
     assert _wrong(folder) == {"parts/000003.parquet": "missing, 6 runs"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,20 @@ def test_states_come_back_as_they_were(folder: Path) -> None:
             assert held.arrays[name].dtype == array.dtype
             assert held.arrays[name].shape == np.shape(array)
             np.testing.assert_array_equal(held.arrays[name], array)
+
+
+def test_what_states_were_taken_in_comes_back_and_decides_nothing(tmp_path: Path) -> None:
+    own, other = _states()
+    states.save(tmp_path, [replace(own, origin={"jax": "0.10.2"}), other])
+    found = states.load(tmp_path)
+    assert found[own.run_id].origin == {"jax": "0.10.2"}
+    assert found[other.run_id].origin == {}
+    arrays, about = weights.load(tmp_path / states.STATES_FILE)
+    del about["origins"]  # as it is in older files
+    for told in ({}, {"origins": "[3]"}, {"origins": "no JSON"}, {"origins": '{"00ab": 3}'}):
+        right = states.checksum(about["runs"] + told.get("origins", ""), arrays)
+        weights.save(tmp_path / states.STATES_FILE, arrays, {**about, **told, "checksum": right})
+        assert [each.origin for each in states.load(tmp_path).values()] == [{}, {}]
 
 
 def test_the_latest_states_replace_those_before(folder: Path) -> None:

@@ -5,11 +5,12 @@ Reading alone; with ``repair`` what can be mended is, and what holds finished wo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fallline.errors import FalllineError, StudyError
+from fallline.records import RunState
 from fallline.store import clock, mending, states
 from fallline.store.contents import ASIDE_FOLDER, PARTS_FOLDER, Contents, State
 from fallline.store.folder import StudyFolder
@@ -177,8 +178,42 @@ def _states(study: StudyFolder, found: Contents) -> Iterator[Finding]:
             yield Finding(where, "damaged: the runs in it begin anew", "--repair sets it aside")
         elif held.keys() <= stored:
             yield Finding(where, "states of runs that are finished", "--repair removes it")
+        elif not (usable := _usable(study, held, stored)):
+            yield Finding(
+                where,
+                "states of another training: no run of this study goes on from them",
+                "--repair removes it",
+            )
         else:
-            yield Finding(where, f"reads, {len(held.keys() - stored)} runs under way")
+            runs = "1 run" if len(usable) == 1 else f"{len(usable)} runs"
+            yield Finding(where, f"reads, {runs} under way{_versions(study, usable)}")
+
+
+def _usable(
+    study: StudyFolder, held: Mapping[str, RunState], stored: Collection[str]
+) -> list[RunState]:
+    """The states of runs that are not finished and that may be of this study."""
+    own = {name: study.origin[name] for name in ("training", "epochs")}
+    return [
+        state
+        for run, state in held.items()
+        if run not in stored
+        and all((state.origin or {}).get(name, value) == value for name, value in own.items())
+    ]
+
+
+def _versions(study: StudyFolder, states: Iterable[RunState]) -> str:
+    """What of the libraries has another version here, in words; empty where nothing has."""
+    own = study.origin
+    others = {
+        f"{name} {value} (here {own[name]})"
+        for state in states
+        for name, value in (state.origin or {}).items()
+        if name in own and own[name] != value
+    }
+    if not others:
+        return ""
+    return f", taken with {', '.join(sorted(others))}: with other versions they begin anew"
 
 
 def _state_files(folder: Path) -> list[Path]:
@@ -204,7 +239,7 @@ def _repaired(study: StudyFolder) -> Iterator[Finding]:
             held = states.load_file(path)
             if not held:
                 mending.set_aside(study.path, path, mending.DAMAGED)
-            elif held.keys() <= stored:
+            elif not _usable(study, held, stored):
                 path.unlink()
         for torn in study.path.glob("*.safetensors.tmp"):
             torn.unlink()

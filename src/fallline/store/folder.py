@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +138,13 @@ class StudyFolder:
             protocol.precision,
             protocol.stopping,
         )
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """What a state of a run under way is taken in: only there it can be gone on with."""
+        versions = {name: metadata.version(name) for name in ("fallline", "jax", "optax")}
+        epochs = str(self.document.protocol.epochs)
+        return {"training": self.training, "epochs": epochs, **versions}
 
     def contents(self) -> Contents:
         """All that the folder holds, at one moment; whoever asks twice reads twice."""

@@ -54,7 +54,9 @@ def _write(path: Path, states: Sequence[RunState]) -> None:
         for name, array in state.arrays.items()
     }
     runs = json.dumps({state.run_id: state.identity for state in states})
-    about = {"format": FORMAT, "runs": runs, "checksum": checksum(runs, arrays)}
+    origins = json.dumps({state.run_id: dict(state.origin or {}) for state in states})
+    found = checksum(runs + origins, arrays)
+    about = {"format": FORMAT, "runs": runs, "origins": origins, "checksum": found}
     weights.save(path, arrays, about)
 
 
@@ -77,7 +79,11 @@ def load_file(path: Path) -> dict[str, RunState]:
     for name, array in arrays.items():
         run_id, _, own = name.partition("/")
         held[run_id][own] = array
-    return {run_id: RunState(run_id, identities[run_id], held[run_id]) for run_id in held}
+    origins = _origins(about)
+    return {
+        run_id: RunState(run_id, identities[run_id], own, origins.get(run_id, {}))
+        for run_id, own in held.items()
+    }
 
 
 def remove(folder: Path) -> None:
@@ -96,7 +102,8 @@ def _identities(about: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> d
     """The identity of every run's state, from a file that is whole."""
     if about.get("format") != FORMAT:
         raise ValueError(f"its format is {about.get('format')!r}, not {FORMAT!r}")
-    if about["checksum"] != checksum(about["runs"], arrays):
+    # Older files have no origins.
+    if about["checksum"] != checksum(about["runs"] + about.get("origins", ""), arrays):
         raise ValueError("its checksum is wrong: it was changed or damaged")
     identities = json.loads(about["runs"])
     named = {name.partition("/")[0] for name in arrays}
@@ -105,9 +112,21 @@ def _identities(about: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> d
     return {run_id: str(identity) for run_id, identity in identities.items()}
 
 
-def checksum(runs: str, arrays: Mapping[str, np.ndarray]) -> str:
-    """Of everything that the file holds: ``runs`` as it is written there, and the arrays."""
-    found = hashlib.blake2b(runs.encode(), digest_size=16)
+def _origins(about: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What the runs' states were taken in, as far as it is told: it decides nothing."""
+    try:
+        told = json.loads(about.get("origins", "{}"))
+        return {
+            str(run): {str(name): str(value) for name, value in origin.items()}
+            for run, origin in told.items()
+        }
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+
+
+def checksum(words: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Of everything that the file holds: runs and origins as they are written, and the arrays."""
+    found = hashlib.blake2b(words.encode(), digest_size=16)
     for name in sorted(arrays):
         array = arrays[name]
         found.update(f"{name} {array.dtype.str} {array.shape} ".encode())
