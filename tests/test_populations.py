@@ -116,7 +116,7 @@ def _same(one: Path, other: Path, *names: str) -> None:
     pd.testing.assert_frame_equal(_runs(one, *names), _runs(other, *names), check_exact=True)
 
 
-@pytest.mark.parametrize("after", [0, 2, 4])
+@pytest.mark.parametrize("after", [0, 3])
 def test_one_error_changes_nothing(
     bench: Bench, after: int, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -250,6 +250,25 @@ def test_what_failed_leaves_no_trace_once_it_is_trained(bench: Bench) -> None:
     assert not found.reading.failed
     _same(disturbed, undisturbed)
     bench.compare(_config(), Reports("adam"))
+    assert not bench.trained
+
+
+@pytest.mark.parametrize(
+    "more", [{"seeds": 2, "final_seeds": 3}, {"optimizers": ("adam", "sgd", "rmsprop")}]
+)
+def test_extending_trains_again_what_had_failed(bench: Bench, more: dict[str, Any]) -> None:
+    names = more.pop("optimizers", ("adam", "sgd"))
+    undisturbed = bench.compare(_config(*names, **more), name="undisturbed")
+    disturbed = bench.compare(_config("adam", "sgd"), Reports("adam", after=2))
+    stored = set(_runs(disturbed).query("status != 'failed'").index)
+    assert open_study(disturbed).failed.keys() == {"adam"}
+    bench.compare(_config(*names, **more))
+    assert not stored & set(bench.trained)
+    found = open_study(disturbed)
+    assert found.complete
+    assert not found.failed
+    _same(disturbed, undisturbed)
+    bench.compare(_config(*names, **more), Reports("adam"))
     assert not bench.trained
 
 

@@ -28,8 +28,8 @@ from fallline.planning.config import StudyConfig
 from fallline.planning.protocol import parse
 from fallline.planning.stopping import EarlyStopping
 from fallline.records import Run
-from fallline.report import suite_page
-from fallline.reproduction import open_series
+from fallline.report import reproduction_page, suite_page
+from fallline.reproduction import Reproduction, open_series
 from fallline.results import Study, open_study
 from fallline.resuming import configured
 from fallline.standings import Suite, open_suite
@@ -232,7 +232,7 @@ class Failing(imagined.Imagined):
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Studies in which adam fails, until they are mended; no report is drawn."""
-    for kind in (Study, Suite):
+    for kind in (Study, Suite, Reproduction):
         monkeypatch.setattr(kind, "report", lambda found: found.path / "report.html")
     monkeypatch.setattr(arrangement, "population", lambda *given, **more: Failing())
     return monkeypatch
@@ -307,7 +307,7 @@ def test_a_series_says_what_failed(
     next(folder.rglob("000001.parquet")).write_bytes(b"torn")
     damaged = open_series(folder)
     assert "parts/000001.parquet is damaged" in damaged.warnings[0]
-    page = damaged.report().read_text(encoding="utf-8")
+    page = reproduction_page.render(damaged.findings, damaged.warnings)
     assert all(html.escape(warning) in page for warning in damaged.warnings)
     with pytest.raises(typer.Exit) as ended:
         command(str(folder), quiet=True)

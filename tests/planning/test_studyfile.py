@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fallline import studies
@@ -124,6 +126,35 @@ def test_a_wrong_file_is_told_what_is_wrong(written, wrong, right, said, hint):
         studyfile.read(written(FILE.replace(wrong, right, 1)))
     assert said in str(raised.value)
     assert hint in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("axes", "protocol", "number"),
+    [
+        (4, {"tuned": False}, "10,000"),
+        (3, {}, "2,001"),
+        (3, {"tuned": False, "folds": 3}, "3,003"),
+        (300, {}, "10^300"),
+    ],
+)
+def test_more_settings_than_anybody_trains_are_refused(axes, protocol, number):
+    labels = {str(each): {"l2": each / 10} for each in range(10)}
+    names = [f"axis{at}" for at in range(axes)]
+    tree = {
+        "name": "wide",
+        "base": {"task": "digits-mlp"},
+        "protocol": protocol,
+        "axes": dict.fromkeys(names, labels),
+        "stages": {"all": {"vary": names}},
+    }
+    if axes == 3:
+        tree["stages"]["one"] = {"vary": [], "protocol": {"tuned": False}}
+    with pytest.raises(InputError, match=rf"asks for {re.escape(number)} settings") as raised:
+        studyfile.parse(tree)
+    assert "at most 2,000" in str(raised.value)
+    assert "only" in raised.value.hint
+    tree["stages"] = {"all": {"vary": names[:1]}}
+    assert studyfile.parse(tree).name == "wide"
 
 
 def test_what_is_no_file_is_told_so(written, tmp_path):

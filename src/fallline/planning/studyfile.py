@@ -9,6 +9,7 @@ the study change in the file itself.
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,8 @@ FIGURES = (
 """What is measured of a run; ``..._accuracy`` and ``..._rmse`` mean the metric."""
 MODES = ("untuned", "tuned")
 FORMS = ("as_published", "quick")
+MOST_SETTINGS = 2000
+"""Of a file, in each mode and on each fold: each is a study or a part of one."""
 _LEFT_OUT = object()
 _METRIC = re.compile("_(accuracy|rmse)$")
 
@@ -335,9 +338,26 @@ def _check(file: StudyFile, where: str) -> None:
                 f"{where}, stage {name!r}, measures nothing",
                 hint="set tuned = true or untuned = true in [protocol]",
             )
+    _check_size(file, stages, where)
     rows: list[Published | Claim] = [*file.published, *file.claims]
     for row in rows:
         _check_reference(row, file, stages, where)
+
+
+def _check_size(file: StudyFile, stages: Mapping[str, Stage], where: str) -> None:
+    """A file must not ask for more than anybody trains: axes multiply sooner than one thinks."""
+    count = 0
+    for stage in stages.values():
+        measured = measuring(file, stage)
+        axes = [len(stage.only.get(axis, file.axes[axis])) for axis in stage.vary]
+        count += math.prod([*axes, measured.tuned + measured.untuned, max(1, measured.folds)])
+    if count > MOST_SETTINGS:
+        number = f"{count:,}" if count < 10**15 else f"10^{math.floor(math.log10(count))}"
+        raise InputError(
+            f"{where} asks for {number} settings, and a series has at most {MOST_SETTINGS:,}",
+            hint="every axis in vary multiplies them, as do folds and both modes: vary fewer axes "
+            "at once, or name some of their settings in only",
+        )
 
 
 def _check_reference(
@@ -374,13 +394,4 @@ def as_toml(file: StudyFile) -> str:
     """The file as TOML again, in the form that was read."""
     import tomli_w
 
-    tree = msgspec.to_builtins(file)
-    return tomli_w.dumps(_without_none(tree))
-
-
-def _without_none(tree: Any) -> Any:
-    if isinstance(tree, dict):
-        return {name: _without_none(value) for name, value in tree.items() if value is not None}
-    if isinstance(tree, list):
-        return [_without_none(value) for value in tree]
-    return tree
+    return tomli_w.dumps(_kept(msgspec.to_builtins(file)))
