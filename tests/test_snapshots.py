@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -19,9 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import fallline
-from fallline import snapshots
+from fallline import snapshots, study
 from fallline.records import Run, RunState
-from fallline.snapshots import Snapshots, terminable
+from fallline.snapshots import Snapshots, insist, terminable
 from fallline.store import states as store
 from fallline.store.folder import StudyFolder
 
@@ -349,3 +350,36 @@ def test_a_study_survives_many_kills(
     assert killed >= 2
     assert resumed >= 2
     check_survived(tmp_path / "study", uninterrupted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_was_ignored_is_obeyed_later(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A shell's background job has Ctrl-C switched off, and its children inherit that.
+    monkeypatch.setitem(snapshots._USUAL, number, signal.getsignal(number))
+    stored = []
+
+    def train() -> None:
+        insist()
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+        try:
+            insist()
+        except KeyboardInterrupt:
+            insist()
+            stored.append("while it is obeyed")
+            raise
+
+    with pytest.raises(KeyboardInterrupt, match=number.name), terminable():
+        train()
+    assert stored
+    insist()
+
+
+def test_a_study_whose_stop_was_ignored_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshots, "_asked", ["SIGTERM"])
+    heard: list[object] = []
+    with pytest.raises(KeyboardInterrupt):
+        study._insisting(heard.append)("an event")  # type: ignore[arg-type]
+    assert heard == []

@@ -26,7 +26,7 @@ from fallline.planning.config import StudyConfig
 from fallline.planning.grouping import Group
 from fallline.planning.settings import Member
 from fallline.planning.studyfile import Changes, Stage, StudyFile, figure_named, stages_of
-from fallline.snapshots import terminable
+from fallline.snapshots import insist, terminable
 from fallline.store import logbook
 from fallline.store.series import (
     FORMAT_VERSION,
@@ -312,6 +312,7 @@ class _Work:
 
     def told(self, job: pool.Job, event: StudyEvent) -> None:
         """A member's study says something."""
+        insist()
         self.listener(MemberTold(job.about.number, event))
 
     def ended(self, job: pool.Job) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from fallline.planning.layout import CALL_SECONDS
 from fallline.records import Run, RunState
@@ -194,6 +195,14 @@ def cost(seconds: float, processor: float) -> float:
     return max(processor, seconds - CALL_SECONDS)
 
 
+_USUAL: dict[signal.Signals, Any] = {
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGINT: signal.default_int_handler,
+}
+_asked: list[str] = []
+"""The signals to stop, by name, that came since the context was entered."""
+
+
 @contextlib.contextmanager
 def terminable() -> Iterator[None]:
     """A context in which the signal to terminate is taken as Ctrl-C: what is finished is kept.
@@ -201,16 +210,32 @@ def terminable() -> Iterator[None]:
     Changes nothing outside of the main thread, or where somebody has a handler already.
     """
     ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    taken = [number for number, usual in _USUAL.items() if signal.getsignal(number) is usual]
+    if not ours or not taken:
         yield
         return
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in taken:
+        signal.signal(number, _stopped)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in taken:
+            signal.signal(number, _USUAL[number])
+        _asked.clear()
 
 
-def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+def insist() -> None:
+    """Stop now where a signal asked for it and was ignored; never while it is obeyed.
+
+    What is raised inside of a callback of the interpreter (JAX has one for garbage collection) goes
+    nowhere.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if ours and _asked and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+        raise KeyboardInterrupt(_asked[0])
+
+
+def _stopped(number: int, frame: FrameType | None) -> NoReturn:
     """As Ctrl-C does, with the signal's name for the log."""
-    raise KeyboardInterrupt(signal.Signals(number).name)
+    _asked.append(signal.Signals(number).name)
+    raise KeyboardInterrupt(_asked[0])

@@ -26,7 +26,7 @@ from fallline.planning.search import Search
 from fallline.planning.selection import best_trials
 from fallline.populations import Populations, compile_threads
 from fallline.records import Run, RunResult, Status
-from fallline.snapshots import PATIENCE_SECONDS, Snapshots, terminable
+from fallline.snapshots import PATIENCE_SECONDS, Snapshots, insist, terminable
 from fallline.store import clock, logbook
 from fallline.store.document import Timing
 from fallline.store.folder import StudyFolder
@@ -75,12 +75,22 @@ def compare(
             asked = f"{task.name}, {config}"
             kept = logbook.kept(study.path, asked, document.versions)
             with terminable(), kept, failing.told(task, study.path):
-                told = Logged(listener)
+                told = Logged(_insisting(listener))
                 _Work(task, chosen, config, study, told, devices).run()
                 told.phase_ended()
     finally:
         study.close()
     return study.path
+
+
+def _insisting(listener: Listener) -> Listener:
+    """The listener, before whom it is seen to that nobody who stops the study is ignored."""
+
+    def told(event: Event) -> None:
+        insist()
+        listener(event)
+
+    return told
 
 
 def since(began: float) -> float:

@@ -159,6 +159,20 @@ def test_an_interruption_of_many_names_what_they_belong_to(tmp_path: Path, docum
     )
 
 
+def test_an_interruption_between_two_studies_names_what_they_belong_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "suite.toml").touch()
+    watch = progress.SilentWatch()
+    for place in ("1/3", "2/3", "3/3"):
+        watch.next_study(place)
+        if place != "3/3":
+            watch.studies[place].folder = str(tmp_path / place[0])
+        watch.end_study(place)
+    watch.interrupted()
+    assert f"stored in {tmp_path}; go on with" in capsys.readouterr().err
+
+
 def test_an_interruption_before_anything_began_says_so() -> None:
     assert "before a run began" in progress.interruption([progress.StudyProgress()])
 

@@ -240,11 +240,15 @@ class SilentWatch:
         self.studies = {"": StudyProgress()}
         """By their places: those under way, or the last one."""
         self._ended: set[str] = {""}
+        self._begun: dict[str, StudyProgress] = {}
+        """The last study that began, if there was one, by its place."""
 
     def say(self, text: str) -> None:
         pass
 
     def next_study(self, place: str) -> None:
+        self._begun = self._begun | {at: own for at, own in self.studies.items() if own.folder}
+        self._begun = dict(list(self._begun.items())[-1:])
         under_way = self.studies.keys() - self._ended
         self.studies = {at: state for at, state in self.studies.items() if at in under_way}
         self.studies[place] = StudyProgress()
@@ -256,7 +260,8 @@ class SilentWatch:
         self.studies[place].take(event)
 
     def interrupted(self) -> None:
-        print(interruption(list(self.studies.values())), file=sys.stderr)
+        states = [*self.studies.values(), *self._begun.values()]
+        print(interruption(states), file=sys.stderr)
 
 
 class PlainWatch(SilentWatch):
