@@ -17,7 +17,8 @@ from fallline.data.dataset import make_dataset
 from fallline.data.files import read_idx
 from fallline.engine import ordering
 from fallline.engine.feeding import Seeds
-from fallline.errors import DataError, InputError
+from fallline.engine.population import Population
+from fallline.errors import DataError, InputError, StudyError
 from fallline.network import named_leaves
 from fallline.planning.stopping import EarlyStopping
 from fallline.records import Status
@@ -247,6 +248,15 @@ def test_wrong_input_is_told(digits, trained) -> None:
         trained.evaluate((digits.dataset.test.x[:1], ["eleven"]))
     with pytest.raises(DataError, match="no weights at"):
         fallline.evaluate("lost.safetensors", digits)
+
+
+def test_a_devices_error_is_told(digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(population: Population, runs: object, **settings: object) -> None:
+        raise jax.errors.JaxRuntimeError("INTERNAL: the fan has stopped")
+
+    monkeypatch.setattr(Population, "train", broken)
+    with pytest.raises(StudyError, match=r"ended by an error: .*the fan has stopped"):
+        fallline.train(digits)
 
 
 def test_the_default_folder_tells_trainings_apart(trained, digits) -> None:

@@ -18,6 +18,7 @@ from fallline.engine import arrangement
 from fallline.engine.branches import Branch
 from fallline.engine.devices import Devices, prepare
 from fallline.engine.events import Advanced, Finished
+from fallline.engine.faults import DeviceError, reason_of
 from fallline.engine.feeding import Seeds
 from fallline.engine.population import Population, initial_from
 from fallline.engine.program import Program
@@ -185,7 +186,13 @@ def train(
             record_steps=True,
             keep_best=restore_best,
         )
-        done = _trained(population, run, progress)
+        try:
+            done = _trained(population, run, progress)
+        except DeviceError as error:
+            raise StudyError(
+                f"the training of {task.name!r} ended by an error: {reason_of(error)}",
+                hint="train again; if it comes back, try another optimizer or a smaller batch",
+            ) from error
         network = Network(task, done.params, done.state)
         identity = _identity(population.program, run, given, shuffle)
         return Training(
