@@ -249,6 +249,11 @@ def test_what_failed_leaves_no_trace_once_it_is_trained(bench: Bench) -> None:
     assert found.complete
     assert not found.reading.failed
     _same(disturbed, undisturbed)
+    # A study that lost its end has no list of what does not count.
+    (disturbed / "timing.toml").unlink()
+    assert not open_study(disturbed).failed
+    assert open_study(disturbed).table()["optimizer"].is_unique
+    bench.compare(_config())
     bench.compare(_config(), Reports("adam"))
     assert not bench.trained
 
@@ -270,6 +275,26 @@ def test_extending_trains_again_what_had_failed(bench: Bench, more: dict[str, An
     _same(disturbed, undisturbed)
     bench.compare(_config(*names, **more), Reports("adam"))
     assert not bench.trained
+
+
+def test_who_fails_twice_has_failed_with_one_setting(bench: Bench) -> None:
+    folder = bench.compare(_config(), Reports("adam", after=1))
+    bench.patch.setattr(stepping, "measured", partial(_raise, KeyboardInterrupt()))
+    # Its search succeeds and chooses another setting, whose final runs fail; then it is stopped.
+    with pytest.raises(KeyboardInterrupt):
+        bench.compare(_config(), _finals_fail)
+    stored = [each.run for each in StudyFolder.open(folder).results()]
+    settings = {run.trial for run in stored if (run.optimizer, run.phase) == ("adam", "final")}
+    assert len(settings) == 2
+    runs = _runs(folder, "adam").query("phase == 'final'")
+    assert set(runs["status"]) == {"failed"}
+    assert runs["hyperparameters"].nunique() == 1
+    assert open_study(folder).table()["optimizer"].is_unique
+
+
+def _finals_fail(names: tuple[str, ...], run: Run) -> None:
+    if run.optimizer == "adam" and run.phase == "final":
+        raise Error("INTERNAL: the fan has stopped")
 
 
 def test_rungs_are_not_decided_without_those_that_failed(bench: Bench) -> None:
@@ -344,5 +369,5 @@ def test_who_stops_a_study_is_not_held_up_by_a_device(bench: Bench) -> None:
     assert len(StudyFolder.open(bench.folder / "study").results()) == 3
 
 
-def _raise(error: Exception, *given: Any) -> Any:
+def _raise(error: BaseException, *given: Any) -> Any:
     raise error

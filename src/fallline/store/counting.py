@@ -7,10 +7,14 @@ the folder, and must not get into its figures.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from fallline.planning.selection import best_trials
-from fallline.records import RunResult
+from fallline.records import RunResult, Status
 from fallline.store.document import StudyDocument
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def not_counted(results: Iterable[RunResult], document: StudyDocument) -> set[str]:
@@ -36,6 +40,24 @@ def not_counted(results: Iterable[RunResult], document: StudyDocument) -> set[st
         final = [each for each in final if each.run.trial in chosen]
     known = {each.run.run_id for each in (*counted, *final)}
     return {each.run.run_id for each in results} - known
+
+
+def superseded(runs: pd.DataFrame) -> set[str]:
+    """The ids of final runs that failed and whose setting is not their optimizer's any more.
+
+    Where a search failed half way its choice is made again when the study goes on. The setting is
+    that of final runs that did not fail, or else of those that were stored last.
+    """
+    failed = runs["status"] == Status.FAILED.value
+    final = runs[runs["phase"] == "final"]
+    found: set[str] = set()
+    for name in final.loc[failed, "optimizer"].unique():
+        own = final[final["optimizer"] == name]
+        sound = own[~failed.loc[own.index]]
+        held = (sound if len(sound) else own)["hyperparameters"].iloc[-1]
+        others = own[failed.loc[own.index] & (own["hyperparameters"] != held)]
+        found |= set(others["run_id"])
+    return found
 
 
 def _chosen(searched: Sequence[RunResult], document: StudyDocument) -> set:

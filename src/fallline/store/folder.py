@@ -222,6 +222,7 @@ class StudyFolder:
             aside = contents.timing.not_counted
         elif self.document.widened:
             aside = counting.not_counted(list(parts.results(contents.table)), self.document)
+        aside = {*aside, *counting.superseded(frame)}
         if not aside:
             return frame
         return frame[~frame["run_id"].isin(list(aside))].reset_index(drop=True)
