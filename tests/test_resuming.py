@@ -17,7 +17,7 @@ import typer
 
 import imagined
 from fallline import api, models, optimizers
-from fallline.cli import compare
+from fallline.cli import ending
 from fallline.cli.resume import resume as command
 from fallline.data.dataset import make_dataset
 from fallline.description import describe
@@ -270,12 +270,12 @@ def test_a_suite_says_what_failed(tmp_path: Path, failing: pytest.MonkeyPatch) -
     (warning,) = [each for each in found.warnings if told in each]
     assert warning in suite_page.render(found.reading, {})
     with pytest.raises(typer.Exit) as ended:
-        compare.end(found)
+        ending.end(found)
     assert ended.value.exit_code == 3
     _mended(failing)
     mended = api.resume(folder)
     assert not mended.failed
-    compare.end(mended)
+    ending.end(mended)
     (folder / "wine-mlp" / "parts" / "000001.parquet").write_bytes(b"torn")
     damaged = open_suite(folder)
     assert damaged.problems[0].startswith("wine-mlp: parts/000001.parquet is damaged")

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fallline.cli import ending
 from fallline.cli.printing import write_table
 
 if TYPE_CHECKING:
     from fallline.results import Study
-
-SOME_FAILED = 3
-"""The exit code where an optimizer could not be trained."""
 
 
 def compare(
@@ -126,13 +124,7 @@ def compare(
         suite.show(found, report)
     else:
         show(found, report)
-    end(found)
-
-
-def end(found: Any) -> None:
-    """End with the exit code that says so where runs of a study, suite or series failed."""
-    if found.failed:
-        raise typer.Exit(SOME_FAILED)
+    ending.end(found)
 
 
 def show_study(

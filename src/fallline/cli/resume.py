@@ -27,7 +27,7 @@ def resume(
     seeds, optimizers or epochs with --out FOLDER. Exit code 3: an optimizer could not be trained.
     """
     from fallline import api
-    from fallline.cli import compare, series, suite
+    from fallline.cli import compare, ending, series, suite
     from fallline.cli.progress import watching
     from fallline.store.series import SeriesFolder
     from fallline.store.suite import SuiteFolder
@@ -57,4 +57,4 @@ def resume(
         sys.stdout.write(found.to_json() + "\n")
     else:
         shown(found, report)
-    compare.end(found)
+    ending.end(found)

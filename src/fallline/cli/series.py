@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fallline.cli import compare
+from fallline.cli import ending
 from fallline.cli.headings import Headings
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def run(
             listener=watch,
         )
 
-    compare.end(_watched(go, pictures, quiet=quiet, as_json=as_json))
+    ending.end(_watched(go, pictures, quiet=quiet, as_json=as_json))
 
 
 def reproduce(
@@ -124,7 +124,7 @@ def reproduce(
 
         ran.append(_watched(go, pictures, quiet=quiet, as_json=as_json))
     for found in ran:
-        compare.end(found)
+        ending.end(found)
 
 
 def _watched(
