@@ -1,17 +1,21 @@
 """Broken and hostile input for every reader: a result or an error that says what is wrong.
 
-    python benchmarks/fuzz.py [READER ...] [--inputs 100000] [--seed 0]
+    python benchmarks/fuzz.py [READER ...] [--inputs 100000] [--seed 0] [--json FILE]
 
-Inputs are good ones, damaged at random. A reader fails where it raises anything but a
-``FalllineError``, takes longer than :data:`LONGEST_SECONDS`, makes the process larger by more than
-:data:`MOST_BYTES`, or leaves anything outside of the folder that it was given. Exit code 1 if one
-did; each failure is printed with the input that causes it.
+Inputs are good ones, damaged at random; ``fuzz_judging`` says when a reader fails. Each reader has
+a process of its own, which may die of an input: that is a failure, and the next input goes to
+another process. Exit code 1 if a reader failed; each failure is printed with the input that causes
+it.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import json
 import logging
+import mmap
+import multiprocessing
 import random
 import resource
 import signal
@@ -19,40 +23,21 @@ import struct
 import sys
 import tempfile
 import time
-import traceback
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from fallline.errors import FalllineError
-from fuzz_readers import READERS, Reader
+from fuzz_judging import LONGEST_WAIT, MOST_KEPT, Outcome, judge
+from fuzz_reader import Reader
+from fuzz_readers import READERS
 
-LONGEST_SECONDS = 10.0
-"""Of processor time, for one input."""
-MOST_BYTES = 256 * 2**20
 INPUTS = 100_000
+LARGEST = 2**20
+"""Bytes of an input."""
+MOST_DEATHS = 20
+"""Of a reader's processes, after which it is given up."""
 _NUMBERS = (0, 1, 127, 128, 255, 256, 65535, 2**31 - 1, 2**31, 2**32 - 1)
-
-
-@dataclass
-class Outcome:
-    """How a reader took its inputs."""
-
-    read: int = 0
-    refused: int = 0
-    failed: list[str] = field(default_factory=list)
-    """What went wrong, a text each, with the input that did it in its last line."""
-    seconds: float = 0.0
-
-    @property
-    def tried(self) -> int:
-        return self.read + self.refused + len(self.failed)
-
-
-class Hang(Exception):
-    """An input takes too long."""
-
 
 # --- damage
 
@@ -66,7 +51,7 @@ def inputs(reader: Reader, seed: int) -> Iterator[bytes]:
         data = bytearray(rng.choice(good))
         for _ in range(rng.choice((1, 1, 1, 2, 3, 5, 8))):
             _damage(data, good, reader.words, rng)
-        yield bytes(data[: 2**20])
+        yield bytes(data[:LARGEST])
 
 
 def _damage(
@@ -102,45 +87,136 @@ def _damage(
 # --- the loop
 
 
-def _alarm(number: int, frame: Any) -> None:
-    raise Hang(f"more than {LONGEST_SECONDS:g} s")
+def fuzz(
+    reader: Reader,
+    count: int,
+    seed: int = 0,
+    *,
+    before: Callable[[bytes, Outcome], object] = lambda data, outcome: None,
+    first: int = 0,
+) -> Outcome:
+    """Give ``reader`` so many inputs in this process, the first of them the one numbered ``first``.
 
-
-def fuzz(reader: Reader, count: int, seed: int = 0) -> Outcome:
-    """Give ``reader`` so many inputs."""
-    outcome = Outcome()
-    began = time.perf_counter()
-    signal.signal(signal.SIGVTALRM, _alarm)
+    ``before`` is told each input before the reader has it, with what was found until then.
+    """
+    outcome, began = Outcome(), time.process_time()
     memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
     with tempfile.TemporaryDirectory(dir=memory) as place:
         folder = Path(place) / "own"
         folder.mkdir()
-        for data, _ in zip(inputs(reader, seed), range(count), strict=False):
-            _try(reader, data, folder, outcome)
-    outcome.seconds = time.perf_counter() - began
+        for data in itertools.islice(inputs(reader, seed), first, first + count):
+            before(data, outcome)
+            judge(reader, data, folder, outcome)
+    before(b"", outcome)
+    outcome.seconds = time.process_time() - began
     return outcome
 
 
-def _try(reader: Reader, data: bytes, folder: Path, outcome: Outcome) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_SECONDS)
-    try:
-        reader.read(data, folder)
-        outcome.read += 1
-    except FalllineError as error:
-        if str(error).strip():
-            outcome.refused += 1
-        else:
-            outcome.failed.append(f"an error without words: {error!r}\n{data!r}")
-    except Exception:
-        outcome.failed.append(f"{traceback.format_exc(limit=-4, chain=False)}{data[:3000]!r}")
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    if grown > MOST_BYTES:
-        outcome.failed.append(f"grew by {grown:,} bytes\n{data[:3000]!r}")
-    if len(list(folder.parent.iterdir())) > 1:
-        outcome.failed.append(f"wrote outside of its folder\n{data[:3000]!r}")
+class _Shared:
+    """What a process has done so far, in memory that outlives it: counts and the last input."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 32 + LARGEST)
+
+    def note(self, data: bytes, outcome: Outcome) -> None:
+        counts = (outcome.read, outcome.refused, len(outcome.failed), len(data))
+        self._memory[:32] = struct.pack("<4Q", *counts)
+        self._memory[32 : 32 + len(data)] = data
+
+    def noted(self) -> tuple[int, int, int, bytes]:
+        read, refused, failed, size = struct.unpack("<4Q", self._memory[:32])
+        return read, refused, failed, self._memory[32 : 32 + size]
+
+
+def isolated(reader: Reader, count: int, seed: int = 0) -> Outcome:
+    """The same as :func:`fuzz` in processes of their own, one after the other as they die."""
+    total = Outcome()
+    began = _seconds_of_children()
+    for _ in range(MOST_DEATHS):
+        _in_a_process(reader, count - total.tried, seed, total)
+        if total.tried >= count:
+            break
+    total.seconds = _seconds_of_children() - began
+    return total
+
+
+def _seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _in_a_process(reader: Reader, count: int, seed: int, total: Outcome) -> None:
+    """Add to ``total`` what a process finds until it is done, or dies."""
+    forks = multiprocessing.get_context("fork")
+    here, there = forks.Pipe(duplex=False)
+    shared = _Shared()
+    shared.note(b"", Outcome())
+    process = forks.Process(
+        target=_child, args=(reader, count, seed, total.tried, shared, there), daemon=True
+    )
+    process.start()
+    there.close()
+    failed = []
+    last = None
+    while True:
+        # Failures come as they are found: the process may not be there to say them at its end.
+        if here.poll(2 * LONGEST_WAIT):
+            try:
+                failed.append(here.recv())
+            except EOFError:
+                break
+        elif shared.noted() == last:
+            process.kill()
+        last = shared.noted()
+    process.join()
+    read, refused, told, data = shared.noted()
+    total.read += read
+    total.refused += refused
+    total.failed += failed[:told]
+    if process.exitcode:
+        if process.exitcode > 0:
+            raise RuntimeError("the harness itself failed, as is said above")
+        ended = signal.Signals(-process.exitcode).name
+        total.failed.append(f"the process ended with {ended}\n{data[:MOST_KEPT]!r}")
+
+
+def _child(
+    reader: Reader, count: int, seed: int, first: int, shared: _Shared, there: Connection
+) -> None:
+    told = 0
+
+    def before(data: bytes, outcome: Outcome) -> None:
+        nonlocal told
+        for text in outcome.failed[told:]:
+            there.send(text)
+        told = len(outcome.failed)
+        shared.note(data, outcome)
+
+    fuzz(reader, count, seed, before=before, first=first)
+
+
+# --- what is told
+
+
+def row(name: str, found: Outcome, seed: int, **more: Any) -> dict[str, Any]:
+    """What the page of figures needs of a reader."""
+    return {
+        "what": READERS[name].what,
+        "inputs": found.tried,
+        "read": found.read,
+        "refused": found.refused,
+        "failed": len(found.failed),
+        "seconds": round(found.seconds, 1),
+        "seed": seed,
+        **more,
+    }
+
+
+def keep(file: Path, part: str, name: str, made: dict[str, Any]) -> None:
+    """Put a row into ``file``; what it holds of other readers stays."""
+    held = json.loads(file.read_text()) if file.is_file() else {}
+    held.setdefault(part, {})[name] = made
+    file.write_text(json.dumps(held, indent=1) + "\n")
 
 
 def main() -> None:
@@ -149,18 +225,21 @@ def main() -> None:
     line.add_argument("readers", nargs="*", metavar="READER", help=", ".join(READERS))
     line.add_argument("--inputs", type=int, default=INPUTS, help="per reader")
     line.add_argument("--seed", type=int, default=0)
+    line.add_argument("--json", type=Path, help="put the figures into this file")
     asked = line.parse_args()
     if wrong := set(asked.readers) - set(READERS):
         line.error(f"no reader {', '.join(sorted(wrong))}; there are {', '.join(READERS)}")
     logging.getLogger("fallline").setLevel(logging.ERROR)  # each damaged state would be told of
     failed = False
-    print("reader        inputs      read   refused    failed   seconds")
+    print("reader           inputs      read   refused    failed   seconds")
     for name in asked.readers or READERS:
-        found = fuzz(READERS[name], asked.inputs, asked.seed)
+        found = isolated(READERS[name], asked.inputs, asked.seed)
         numbers = (found.tried, found.read, found.refused, len(found.failed), found.seconds)
-        print(f"{name:11} {'{:9,} {:9,} {:9,} {:9,} {:9.1f}'.format(*numbers)}", flush=True)
-        for text in {each.rpartition("\n")[0]: each for each in found.failed}.values():
-            print(text, file=sys.stderr)
+        print(f"{name:14} {'{:9,} {:9,} {:9,} {:9,} {:9.1f}'.format(*numbers)}", flush=True)
+        for text in found.kinds:
+            print(text, file=sys.stderr, flush=True)
+        if asked.json:
+            keep(asked.json, "readers", name, row(name, found, asked.seed))
         failed |= bool(found.failed)
     sys.exit(failed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -325,7 +326,7 @@ def load(
     about: dict[str, str] = {}
     if isinstance(weights, str | Path):
         path = Path(weights)
-        weights = path / WEIGHTS_FILE if path.is_dir() else path
+        weights = path / WEIGHTS_FILE if os.path.isdir(path) else path
         about = stored.load(weights)[1]
     if task is None:
         task = about.get("task")

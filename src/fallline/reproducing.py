@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ def write_study_file(name: str, path: Path | str) -> Path:
     from fallline.errors import InputError
 
     target = Path(path)
-    if target.exists():
+    if os.path.exists(target):
         raise InputError(f"{str(path)!r} exists already", hint="give --write a new file's name")
     try:
         target.write_bytes(_study_file(name).read_bytes())

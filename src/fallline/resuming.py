@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -135,8 +136,11 @@ def _rates(document: StudyDocument) -> int | tuple[float, ...]:
     if asked.rule or not asked.searched or not grids:
         return DEFAULT_POINTS
     first = next(iter(grids.values()))
-    defaults = {name: document.optimizers[name].defaults["learning_rate"] for name in grids}
-    around = all(grid == log_grid(defaults[name], len(first)) for name, grid in grids.items())
+    defaults = {name: document.optimizers[name].defaults.get("learning_rate") for name in grids}
+    around = all(
+        middle is not None and grids[name] == log_grid(middle, len(first))
+        for name, middle in defaults.items()
+    )
     return len(first) if around else first
 
 
@@ -174,7 +178,7 @@ def _made(name: str, table: tuple[str, str, str], path: Path, data_dir: Any) -> 
 
     file, column, kind = table
     if file:
-        if not Path(file).is_file():
+        if not os.path.isfile(file):
             raise StudyError(
                 f"the study in {str(path)!r} cannot be resumed: its table {file!r} is not there",
                 hint="bring the file back, or name its new place: "

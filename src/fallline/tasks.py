@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -296,7 +297,7 @@ def is_table(task: object) -> bool:
     """Whether what a user names as a task is the path of a table, by its ending or its presence."""
     if not isinstance(task, str | Path):
         return False
-    return str(task).lower().endswith((".csv", ".tsv", ".txt")) or Path(task).is_file()
+    return str(task).lower().endswith((".csv", ".tsv", ".txt")) or os.path.isfile(task)
 
 
 def resolve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import sys
 from typing import Annotated
@@ -53,7 +54,9 @@ def _root(
         typer.Option("--version", callback=_version, is_eager=True, help="Say which version."),
     ] = False,
 ) -> None:
-    pass
+    # A path may hold bytes that are no text; saying its name must not end a command.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def main() -> None:

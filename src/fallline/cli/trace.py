@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -306,7 +307,7 @@ def _document(text: str) -> Any:
     inline = text.lstrip().startswith(("[", "{"))
     if not inline:
         path = Path(text)
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise InputError(
                 f"there is no file of weights {text!r}",
                 hint="or write the weights themselves: --weights '[[[0.75]], [[0.5]]]'",

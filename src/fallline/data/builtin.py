@@ -113,7 +113,7 @@ def _bases(chosen: Source, data_dir: Path | str | None) -> list[tuple[str, Path]
 
 
 def _present(folder: Path, name: str) -> Path | None:
-    return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
+    return next((p for p in (folder / name, folder / f"{name}.gz") if os.path.isfile(p)), None)
 
 
 def _foreign(chosen: Source, files: tuple[Path, ...]) -> bool:
@@ -148,7 +148,7 @@ def _wanted(chosen: Source) -> str:
 
 def _not_there(chosen: Source, data_dir: Path, looked_in: tuple[Path, ...]) -> DataError:
     """The error for a given folder without the files; names those that are missing in it."""
-    if not data_dir.is_dir():
+    if not os.path.isdir(data_dir):
         return DataError(f"there is no data folder {data_dir}", hint="correct --data-dir")
     begun = [
         (folder, missing)

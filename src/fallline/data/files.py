@@ -112,9 +112,10 @@ def check_md5(data: bytes, expected: str, path: Path) -> None:
 def _bytes_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: a zero byte in the path
+        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"{path}: cannot be read: {error.strerror}", hint="check the path and its permissions"
+            f"{path}: cannot be read: {reason}", hint="check the path and its permissions"
         ) from None
 
 

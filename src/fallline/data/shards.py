@@ -33,7 +33,7 @@ def read_shards(folder: Path | str) -> tuple[Shards, np.ndarray]:
     be mapped, differs from the first, or has another number of rows than its partner.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise DataError(f"there is no folder {folder}", hint="check the path")
     by_number = {letter: _numbered(folder, letter) for letter in "xy"}
     numbers = sorted(by_number["x"].keys() | by_number["y"].keys())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +65,7 @@ def _read_digits(source: Source, files: tuple[Path, ...]) -> dict[str, Any]:
     spec = find_spec("sklearn")
     root = Path(spec.origin).parent if spec and spec.origin else Path()
     path = root / "datasets" / "data" / "digits.csv.gz"
-    if path.is_file():
+    if os.path.isfile(path):
         rows = np.loadtxt(content(path).decode("ascii").splitlines(), delimiter=",")
         x, y = rows[:, :-1], rows[:, -1]
     else:

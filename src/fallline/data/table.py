@@ -158,9 +158,10 @@ def _fields(line: str, delimiter: str) -> int:
 def _text(path: Path) -> str:
     try:
         raw = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: a zero byte in the path
+        reason = getattr(error, "strerror", None) or error
         raise DataError(
-            f"{path}: cannot be read: {error.strerror}", hint="check the path and its permissions"
+            f"{path}: cannot be read: {reason}", hint="check the path and its permissions"
         ) from None
     try:
         text = raw.decode("utf-8-sig")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +37,12 @@ def check_path(path: str | Path) -> Path:
             + (f"unknown format {kind!r}" if kind else "its name has no ending"),
             hint=f"{asked}there are {', '.join(f'.{each}' for each in PICTURE_FORMATS)}",
         )
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise InputError(
             f"the picture's folder {str(path.parent)!r} is not there",
             hint="make it first, or name another",
         )
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{str(path)!r} is a folder, not a picture", hint="add a file name")
     return path
 

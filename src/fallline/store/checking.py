@@ -5,6 +5,7 @@ Reading alone; with ``repair`` what can be mended is, and what holds finished wo
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def check(path: Path | str, *, repair: bool = False) -> list[Finding]:
         return [*_document(folder, "series.toml", SeriesFolder.open), *_inside(folder, repair)]
     if SuiteFolder.holds(folder):
         return [*_document(folder, "suite.toml", SuiteFolder.open), *_inside(folder, repair)]
-    if not (folder / "study.toml").is_file() and not (folder / PARTS_FOLDER).is_dir():
+    if not any(map(os.path.exists, (folder / "study.toml", folder / PARTS_FOLDER))):
         StudyFolder.open(folder)  # which says what is there instead
     return list(_study(folder, repair))
 

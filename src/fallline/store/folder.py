@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from importlib import metadata
@@ -46,8 +47,8 @@ class StudyFolder:
         """The study in the folder ``path``, to be read."""
         folder = Path(path)
         file = folder / _DOCUMENT
-        if not file.is_file():
-            what = "is not a folder" if not folder.is_dir() else f"holds no {_DOCUMENT}"
+        if not os.path.isfile(file):
+            what = "is not a folder" if not os.path.isdir(folder) else f"holds no {_DOCUMENT}"
             raise StudyError(
                 f"{str(path)!r} is no study: it {what}",
                 hint="give the folder that 'fallline compare' named at its end",
@@ -62,14 +63,14 @@ class StudyFolder:
         damaged in it is set aside first, and said as a warning of the logger.
         """
         folder = Path(path)
-        if (folder / _DOCUMENT).is_file():
+        if os.path.isfile(folder / _DOCUMENT):
             study = cls.open(folder)
             # What is no extension is refused before anything is changed.
             extension.extended(study.document, document, folder, complete=True)
             problems = study.take()
             study._extend(document)
         else:
-            if folder.is_dir() and _holds_anything(folder):
+            if os.path.isdir(folder) and _holds_anything(folder):
                 raise StudyError(
                     f"the folder {str(folder)!r} is not empty and holds no study",
                     hint="give --out a folder that is new or empty",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ class SeriesFolder:
     @staticmethod
     def holds(folder: Path | str) -> bool:
         """Whether there is a series in ``folder``."""
-        return (Path(folder) / DOCUMENT).is_file()
+        return os.path.isfile(Path(folder) / DOCUMENT)
 
     @property
     def progress(self) -> Progress:
@@ -125,7 +126,7 @@ class SeriesFolder:
 
     def has(self, member: StoredMember) -> bool:
         """Whether the study of a member is there."""
-        return (inside(self.path, member.folder) / "study.toml").is_file()
+        return os.path.isfile(inside(self.path, member.folder) / "study.toml")
 
     def write(self, progress: Progress) -> None:
         """Say what is complete."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ class SuiteFolder:
     @staticmethod
     def holds(folder: Path | str) -> bool:
         """Whether there is a suite in ``folder``."""
-        return (Path(folder) / DOCUMENT).is_file()
+        return os.path.isfile(Path(folder) / DOCUMENT)
 
     def path_of(self, name: str) -> Path:
         """The folder of a task's study, whether it is there or not."""
@@ -109,7 +110,7 @@ class SuiteFolder:
     def study(self, name: str) -> StudyFolder | None:
         """The study of a task; None where it has not begun."""
         path = self.path_of(name)
-        return StudyFolder.open(path) if (path / "study.toml").is_file() else None
+        return StudyFolder.open(path) if os.path.isfile(path / "study.toml") else None
 
 
 def _require_same(held: SuiteDocument, asked: SuiteDocument, folder: Path) -> None:
