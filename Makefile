@@ -71,6 +71,18 @@ reproduce: $(INSTALLED)
 fuzz: $(INSTALLED)
 	$(BIN)/python benchmarks/fuzz.py $(FUZZ)
 
+# Inputs led by the code that they reach, for the readers of IDX, CSV and study folders.
+GUIDED_VENV := .venv-guided
+
+$(GUIDED_VENV)/.installed: benchmarks/requirements-guided.txt pyproject.toml
+	$(PYTHON) -m venv $(GUIDED_VENV)
+	$(GUIDED_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $< --editable .
+	@touch $@
+
+.PHONY: fuzz-guided
+fuzz-guided: $(GUIDED_VENV)/.installed
+	$(GUIDED_VENV)/bin/python benchmarks/fuzz_guided.py $(FUZZ)
+
 # Faults that really happen to studies, ten minutes; with options: make faults FAULTS='kills'.
 .PHONY: faults
 faults: $(INSTALLED)
@@ -94,4 +106,4 @@ lock:
 	$(LOCKED) --extra dev --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(GUIDED_VENV) build .pytest_cache .mypy_cache .ruff_cache

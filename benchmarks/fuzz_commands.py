@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
@@ -80,24 +81,40 @@ def _reached(*given: Any, **named: Any) -> Any:
 
 @functools.cache
 def _program() -> Any:
-    """The command line with everything that takes long replaced."""
     import typer
 
-    from fallline import network, results, series, study, suite, training, validation
     from fallline.cli.app import app
+
+    return typer.main.get_command(app)
+
+
+@functools.cache
+def _long() -> list[tuple[Any, str, Any]]:
+    """What trains, draws or fetches, as it is."""
+    from fallline import network, results, series, study, suite, training, validation
     from fallline.data import download
     from fallline.engine import cost
     from fallline.landscapes import walking
 
-    for place, name in (
+    places = (
         *((study._Work, "run"), (series, "run"), (suite, "train"), (training, "train")),
         *((validation, "cross_validate"), (walking, "_walked"), (network.Network, "evaluate")),
         *((results.Study, "report"), (results.Study, "export"), (results.Study, "to_json")),
         *((cost, "size_of"), (download, "fetch")),
-    ):
-        assert hasattr(place, name), f"{place} has no {name} any more"
-        setattr(place, name, _reached)
-    return typer.main.get_command(app)
+    )
+    return [(place, name, getattr(place, name)) for place, name in places]
+
+
+@contextlib.contextmanager
+def _cut_short() -> Iterator[None]:
+    """Commands end inside where they would begin to train, draw or fetch."""
+    try:
+        for place, name, _ in _long():
+            setattr(place, name, _reached)
+        yield
+    finally:
+        for place, name, own in _long():
+            setattr(place, name, own)
 
 
 _KEPT: dict[str, bytes] = {}
@@ -139,7 +156,6 @@ def _set_up(folder: Path) -> None:
     """The folder as it is before every command."""
     if folder in _STAMPS and set(_stamps(folder)) == _STAMPS[folder]:
         return
-    os.chdir(folder)
     for each in folder.iterdir():
         shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
     for name, content in _files().items():
@@ -157,7 +173,8 @@ def _read(data: bytes, folder: Path) -> object:
     _set_up(folder)
     # A zero byte ends a word: no system hands one over.
     line = os.fsdecode(data.replace(b"\0", b"")).split("\n")
-    result = CliRunner().invoke(program, line)
+    with _cut_short(), contextlib.chdir(folder):
+        result = CliRunner().invoke(program, line)
     error = result.exception
     if isinstance(error, FalllineError):
         assert error.exit_code == 2, f"exit code {error.exit_code}"

@@ -91,8 +91,7 @@ def judge(reader: Reader, data: bytes, folder: Path, outcome: Outcome) -> None:
 @contextlib.contextmanager
 def _limited() -> Iterator[None]:
     """Raise Hang inside where it takes too long."""
-    signal.signal(signal.SIGVTALRM, _alarm)
-    signal.signal(signal.SIGALRM, _alarm)
+    before = [(each, signal.signal(each, _alarm)) for each in (signal.SIGVTALRM, signal.SIGALRM)]
     signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_SECONDS)
     signal.setitimer(signal.ITIMER_REAL, LONGEST_WAIT)
     try:
@@ -100,6 +99,8 @@ def _limited() -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, own in before:
+            signal.signal(number, own)
 
 
 def _alarm(number: int, frame: Any) -> None:

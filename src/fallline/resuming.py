@@ -132,11 +132,12 @@ def _rates(document: StudyDocument) -> int | tuple[float, ...]:
     if document.given and document.given.learning_rates:
         return document.given.learning_rates
     asked = document.protocol
-    grids = {name: grid for name, grid in asked.learning_rates.items() if grid}
+    known = document.optimizers
+    grids = {n: grid for n, grid in asked.learning_rates.items() if grid and n in known}
     if asked.rule or not asked.searched or not grids:
         return DEFAULT_POINTS
     first = next(iter(grids.values()))
-    defaults = {name: document.optimizers[name].defaults.get("learning_rate") for name in grids}
+    defaults = {name: known[name].defaults.get("learning_rate") for name in grids}
     around = all(
         middle is not None and grids[name] == log_grid(middle, len(first))
         for name, middle in defaults.items()

@@ -280,6 +280,7 @@ def from_csv(path: Path | str, target: str, *, kind: str | None = None) -> Task:
     """A task of a CSV file: every other column predicts ``target``, with an MLP of its size."""
     from fallline.data.files import read_csv
 
+    _require_text(path)
     dataset = read_csv(path, target, kind=kind)
     task = Task(
         data=dataset,
@@ -291,6 +292,17 @@ def from_csv(path: Path | str, target: str, *, kind: str | None = None) -> Task:
     steps = max(1, len(dataset.train) // task.batch_size)
     epochs = int(np.clip(3000 // steps, 10, 60))
     return task.with_budget(epochs=epochs)
+
+
+def _require_text(path: Path | str) -> None:
+    """A study names its file: the path has to be text, not any bytes."""
+    try:
+        str(Path(path).absolute()).encode()
+    except UnicodeEncodeError:
+        raise InputError(
+            f"the path {str(path)!r} holds bytes that are not UTF-8",
+            hint="rename the file, and the folders that it is in",
+        ) from None
 
 
 def is_table(task: object) -> bool:
