@@ -338,3 +338,14 @@ def test_a_study_of_many_that_fails_does_not_end_the_others(
     assert len(stored.folder.progress.members) == 2, "its two modes"
     _mended(failing)
     assert api.resume(tmp_path / "series").complete
+
+
+def test_an_older_document_with_an_optimizer_less_says_its_rates() -> None:
+    """As they stand there: what they lie around is not known any more."""
+    import msgspec
+
+    asked = StudyConfig(optimizers=("sgd", "adam"), epochs=9, batch_size=32, learning_rates=3)
+    document = replace_given(describe(api_task(), optimizers.resolve(asked.optimizers), asked))
+    sgd = msgspec.structs.replace(document.optimizers["sgd"], defaults={})
+    damaged = msgspec.structs.replace(document, optimizers={"sgd": sgd})
+    assert configured(damaged).learning_rates == document.protocol.learning_rates["sgd"]

@@ -107,6 +107,11 @@ def test_shapes_that_no_array_has_are_named(written, dims):
         read_idx(written(data))
 
 
+def test_a_path_with_a_zero_byte_cannot_be_read():
+    with pytest.raises(DataError, match="cannot be read"):
+        read_idx("a\0b")
+
+
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_idx(tmp_path / "absent")

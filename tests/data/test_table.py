@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fallline.data.files import read_csv, read_table
 from fallline.errors import DataError, InputError
@@ -167,3 +171,49 @@ def test_text_cannot_be_regressed(csv_file):
 def test_missing_file(tmp_path):
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_csv(tmp_path / "absent.csv", "y")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=5)
+# What is stripped, or is no number though it looks like one, is not written so.
+NAMES = TEXTS.filter(lambda name: name == name.strip() and not name.startswith(("\ufeff", '"')))
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    data=st.data(),
+    names=st.lists(NAMES, min_size=1, max_size=3, unique=True),
+    delimiter=st.sampled_from(",;\t"),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_what_the_csv_module_writes_is_read_back(tmp_path, data, names, delimiter, end):
+    rows = data.draw(
+        st.lists(st.lists(NUMBERS, min_size=len(names), max_size=len(names)), min_size=2)
+    )
+    path = tmp_path / "made.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL)
+        writer.writerow([*(f"n{name}" for name in names), "of interest"])
+        writer.writerows(
+            [*map(repr, row), f"{number % 2}, or not"] for number, row in enumerate(rows)
+        )
+    columns = np.array(rows).T
+    varied = [at for at, column in enumerate(columns) if len(set(column)) > 1]
+    if not varied:
+        with pytest.raises(DataError, match="no column but 'of interest' tells the rows apart"):
+            read_table(path, "of interest")
+        return
+    table = read_table(path, "of interest")
+    assert table.features == tuple(f"n{names[at]}" for at in varied)
+    np.testing.assert_array_equal(table.x, columns[varied].T)
+    assert table.y.tolist() == [f"{number % 2}, or not" for number in range(len(rows))]
+
+
+def test_a_path_with_a_zero_byte_cannot_be_read():
+    with pytest.raises(DataError, match="cannot be read"):
+        read_table("a\0b.csv", "y")

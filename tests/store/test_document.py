@@ -7,10 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fallline.errors import StudyError
 from fallline.store.document import StudyDocument, Timing
-from fallline.store.folder import StudyFolder
+from fallline.store.folder import StudyFolder, read_record, write_record
 
 
 def test_a_document_comes_back_equal(tmp_path: Path, document: StudyDocument) -> None:
@@ -112,3 +114,40 @@ def test_a_document_that_cannot_be_read_is_no_bare_error(
     monkeypatch.setattr(Path, "read_bytes", refused)
     with pytest.raises(StudyError, match=r"study\.toml' cannot be read: Permission denied"):
         StudyFolder.open(tmp_path)
+
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+NUMBERS = st.floats(allow_nan=False)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    title=WORDS,
+    notes=st.lists(WORDS, max_size=3),
+    defaults=st.dictionaries(WORDS, NUMBERS, max_size=3),
+    rates=st.dictionaries(WORDS, st.lists(NUMBERS, max_size=3), max_size=2),
+    seed=st.integers(0, 2**63 - 1),
+)
+def test_whatever_it_says_comes_back_equal(
+    tmp_path: Path, document: StudyDocument, title, notes, defaults, rates, seed
+) -> None:
+    change = msgspec.structs.replace
+    adam = change(document.optimizers["adam"], title=title, defaults=defaults)
+    said = change(
+        document,
+        task=change(document.task, title=title, notes=tuple(notes)),
+        protocol=change(
+            document.protocol,
+            learning_rates={name: tuple(values) for name, values in rates.items()},
+            study_seed=seed,
+        ),
+        optimizers={**document.optimizers, "adam": adam, title: adam},
+        machine={},
+    )
+    write_record(tmp_path / "study.toml", said)
+    assert read_record(tmp_path / "study.toml", StudyDocument) == said

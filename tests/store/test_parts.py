@@ -170,6 +170,40 @@ def test_a_part_that_says_it_is_enormous_is_not_read(tmp_path: Path) -> None:
         parts.decode(data)
 
 
+def test_more_values_than_a_part_may_hold_are_not_read_whoever_vouches(
+    tmp_path: Path, a_run, monkeypatch
+) -> None:
+    data = _written(tmp_path, a_run(1))
+    monkeypatch.setattr(parts, "MOST_VALUES", 20)
+    with pytest.raises(ValueError, match=f"{len(data)} bytes do not hold"):
+        parts.decode(data, vouched=1)
+
+
+def test_no_byte_of_a_footer_ends_the_process(tmp_path: Path, a_run) -> None:
+    """Parquet's library aborts on some when it is asked for the size of a column."""
+    whole = _written(tmp_path, a_run(1))
+    begin = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    for at in range(begin, len(whole) - 8):
+        damaged = whole[:at] + bytes([whole[at] ^ 6]) + whole[at + 1 :]
+        try:
+            table = parts.decode(damaged, vouched=None if at % 2 else 1)
+        except ValueError:
+            continue
+        assert table.schema.names == parts.schema().names
+
+
+def test_texts_that_are_none_are_refused_whoever_vouches(tmp_path: Path, a_run) -> None:
+    import pyarrow as pa
+
+    row = parts.row_of(a_run(0), 32)
+    table = pa.Table.from_pylist([row], schema=parts.schema())
+    wrong = pa.array([b"ad\xff\xfe"]).view(pa.string())
+    at = table.column_names.index("optimizer")
+    pq.write_table(table.set_column(at, "optimizer", wrong), tmp_path / "wrong.parquet")
+    with pytest.raises(ValueError, match=r"cannot be read: .*UTF8"):
+        parts.decode((tmp_path / "wrong.parquet").read_bytes(), vouched=1)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
