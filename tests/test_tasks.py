@@ -601,3 +601,13 @@ def test_another_objective_keeps_the_rest() -> None:
     assert task.with_objective() is task
     with pytest.raises(InputError, match="the loss 'mse' is for regression"):
         task.with_objective(loss="mse")
+
+
+def test_a_path_that_is_no_text_is_refused_before_anything_is_stored(tmp_path):
+    path = tmp_path / "t\udcff.csv"
+    try:
+        path.write_text("x,y\n" + "".join(f"{n},{n % 2}\n" for n in range(40)))
+    except OSError:
+        pytest.skip("this system's files have names of text alone")
+    with pytest.raises(InputError, match="bytes that are not UTF-8"):
+        tasks.from_csv(path, "y")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from fallline.errors import StudyError
+from fallline.records import Curves, Run, RunResult
 from fallline.store.document import StudyDocument
 from fallline.store.folder import StudyFolder
 
@@ -207,3 +210,47 @@ def test_every_run_needs_its_batch_size(begun: StudyFolder, a_run) -> None:
     with pytest.raises(ValueError, match="zip"):
         begun.append([a_run(0), a_run(1)], [32])
     assert begun.results() == []
+
+
+def test_runs_that_the_document_does_not_describe_are_named(begun: StudyFolder, a_run) -> None:
+    begun.append([a_run(0), a_run(1, optimizer="nobody")], [32, 32])
+    with pytest.raises(StudyError, match=r"holds runs of 'nobody', which its study\.toml"):
+        begun.runs()
+
+
+def test_final_runs_of_a_setting_that_is_not_chosen_any_more_do_not_count(
+    begun: StudyFolder, a_run
+) -> None:
+    """As after a part was lost, where another machine chose otherwise."""
+
+    def runs(rate: float, metric: float, phase: str, seeds: tuple[int, ...]) -> list[RunResult]:
+        curve = np.full(50, metric, np.float32)
+        return [
+            replace(
+                a_run(seed, test_metric=metric),
+                run=Run("adam", {"learning_rate": rate}, seed, phase, 50),
+                curves=Curves(curve, curve, curve, curve),
+            )
+            for seed in seeds
+        ]
+
+    final = [*runs(0.1, 0.5, "final", (1000, 1001)), *runs(0.2, 0.4, "final", (1000, 1001))]
+    begun.append(final, [32] * 4)
+    assert len(begun.runs()) == 0, "nothing says which setting was chosen"
+    begun.append(runs(0.1, 0.5, "search", (0, 1, 2)), [32] * 3)
+    begun.append(runs(0.2, 0.4, "search", (0, 1, 2)), [32] * 3)
+    counted = begun.runs()
+    assert len(counted) == 8
+    assert set(counted.loc[counted["phase"] == "final", "learning_rate"]) == {0.2}
+
+
+def test_a_study_without_search_whose_final_runs_differ_is_not_believed(
+    tmp_path: Path, document: StudyDocument, a_run
+) -> None:
+    plain = CHANGE(document, protocol=CHANGE(document.protocol, searched=False))
+    study = StudyFolder.begin(tmp_path / "plain", plain)
+    runs = [Run("adam", {"learning_rate": rate}, 1000, "final", 50) for rate in (0.1, 0.2)]
+    study.append([replace(a_run(), run=run) for run in runs], [32, 32])
+    study.close()
+    with pytest.raises(StudyError, match="final runs of 'adam' with several settings"):
+        StudyFolder.open(study.path).runs()

@@ -212,6 +212,15 @@ def test_texts_that_are_none_are_refused_whoever_vouches(tmp_path: Path, a_run) 
         ({"optimizer": None}, "missing in its column optimizer"),
         ({"train_loss": None}, "missing in its column train_loss"),
         ({"train_loss": [1.0, None]}, "missing in its column train_loss"),
+        ({"hyperparameters": "{"}, "its column hyperparameters holds '{'"),
+        ({"hyperparameters": "[1]"}, "its column hyperparameters holds"),
+        ({"hyperparameters": "[" * 5000}, "its column hyperparameters holds"),
+        ({"hyperparameters": '{"learning_rate": "x"}'}, "its column hyperparameters holds"),
+        ({"hyperparameters": '{"learning_rate": NaN}'}, "its column hyperparameters holds"),
+        ({"hyperparameters": f'{{"learning_rate": {"9" * 400}}}'}, "its column hyperparameters"),
+        ({"learning_rate": 0.0}, "its column learning_rate holds"),
+        ({"learning_rate": math.inf}, "its column learning_rate holds"),
+        ({"epochs_trained": 0}, "epochs_trained is not the length of the curves"),
     ],
 )
 def test_rows_that_no_study_writes_are_refused(a_run, change, message: str) -> None:

@@ -1,12 +1,13 @@
-"""Which of the stored runs a study counts, where it was extended.
+"""Which of the stored runs a study counts.
 
-The wider study may choose another setting, and train for longer: runs of what it was before stay in
-the folder, and must not get into its figures.
+A study that was extended may choose another setting, and train for longer; one that goes on after
+runs had failed, or a part was lost, may choose anew. Runs of what it was before stay in the folder,
+and must not get into its figures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from fallline.planning.selection import best_trials
@@ -15,6 +16,32 @@ from fallline.store.document import StudyDocument
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def aside(
+    runs: pd.DataFrame,
+    results: Callable[[], Iterable[RunResult]],
+    document: StudyDocument,
+    said: Collection[str] | None,
+) -> set[str]:
+    """The ids of the runs that do not count; ``results`` gives the same runs as results.
+
+    ``said`` are those that the study names itself, once it is complete; None before.
+    """
+    found = set(said or ())
+    if said is None and document.widened:
+        found = not_counted(results(), document)
+    found |= superseded(runs)
+    if of_several_settings(runs[~runs["run_id"].isin(list(found))]):
+        found |= not_counted(results(), document)
+    return found
+
+
+def of_several_settings(runs: pd.DataFrame) -> list[str]:
+    """The optimizers with final runs of more than one setting."""
+    final = runs.loc[runs["phase"] == "final", ["optimizer", "hyperparameters"]]
+    settings = final.drop_duplicates()["optimizer"]
+    return sorted(set(settings[settings.duplicated()]))
 
 
 def not_counted(results: Iterable[RunResult], document: StudyDocument) -> set[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,18 +216,26 @@ class StudyFolder:
     def frame(self, contents: Contents) -> pd.DataFrame:
         """The runs of ``contents`` that count.
 
-        Not those that it was extended beyond, or that had failed and are none of its runs any more.
+        Not those that it was extended beyond, that had failed and are none of its runs any more, or
+        whose setting another machine did not choose again after a part was lost.
         """
         frame = contents.table.to_pandas()
-        aside: Collection[str] = ()
-        if contents.timing is not None and contents.complete:
-            aside = contents.timing.not_counted
-        elif self.document.widened:
-            aside = counting.not_counted(list(parts.results(contents.table)), self.document)
-        aside = {*aside, *counting.superseded(frame)}
-        if not aside:
-            return frame
-        return frame[~frame["run_id"].isin(list(aside))].reset_index(drop=True)
+        if strange := sorted(set(frame["optimizer"]) - self.document.optimizers.keys()):
+            raise self._other(f"runs of {strange[0]!r}, which its {_DOCUMENT} does not describe")
+        ended = contents.timing if contents.complete else None
+        said = ended.not_counted if ended else None
+        results = partial(parts.results, contents.table)
+        if aside := counting.aside(frame, results, self.document, said):
+            frame = frame[~frame["run_id"].isin(list(aside))].reset_index(drop=True)
+        if several := counting.of_several_settings(frame):
+            raise self._other(f"final runs of {several[0]!r} with several settings")
+        return frame
+
+    def _other(self, what: str) -> StudyError:
+        return StudyError(
+            f"the study in {str(self.path)!r} holds {what}",
+            hint="it was changed after fallline wrote it: bring back a copy",
+        )
 
 
 def _holds_anything(folder: Path) -> bool:

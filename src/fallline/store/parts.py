@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -209,6 +210,25 @@ def require_sound(table: pa.Table) -> None:
     for name, known in (("status", _STATUSES), ("phase", _PHASES)):
         if others := set(pc.unique(table[name]).to_pylist()) - known:
             raise ValueError(f"its column {name} holds {min(others)!r}")
+    for text in pc.unique(table["hyperparameters"]).to_pylist():
+        _require_settings(text)
+    rates = table["learning_rate"].drop_null().to_numpy()
+    if not (np.isfinite(rates) & (rates > 0)).all():
+        raise ValueError("its column learning_rate holds what is no learning rate")
+    if not table["epochs_trained"].equals(pc.list_value_length(table["train_loss"]).cast("int64")):
+        raise ValueError("its column epochs_trained is not the length of the curves")
+
+
+def _require_settings(text: str) -> None:
+    try:
+        values = json.loads(text)
+        numbers = isinstance(values, dict) and all(
+            isinstance(value, int | float) and math.isfinite(value) for value in values.values()
+        )
+    except (ValueError, RecursionError, OverflowError):
+        numbers = False
+    if not numbers:
+        raise ValueError(f"its column hyperparameters holds {text[:80]!r}")
 
 
 def joined(tables: Iterable[pa.Table]) -> pa.Table:
