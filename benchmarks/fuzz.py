@@ -28,6 +28,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import reporting
 from fuzz_judging import LONGEST_WAIT, MOST_KEPT, Outcome, judge
 from fuzz_reader import Reader
 from fuzz_readers import READERS
@@ -216,6 +217,8 @@ def keep(file: Path, part: str, name: str, made: dict[str, Any]) -> None:
     """Put a row into ``file``; what it holds of other readers stays."""
     held = json.loads(file.read_text()) if file.is_file() else {}
     held.setdefault(part, {})[name] = made
+    held["origin"] = reporting.origin()
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(held, indent=1) + "\n")
 
 

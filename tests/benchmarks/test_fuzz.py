@@ -148,6 +148,7 @@ def test_figures_are_kept_beside_those_of_other_readers(tmp_path):
     row = {"what": "a table in CSV", "inputs": 6, "read": 2, "refused": 3, "failed": 1}
     row |= {"seconds": 1.2, "seed": 7}
     held = json.loads(file.read_text())
+    assert "fallline" in held.pop("origin")
     assert held == {"readers": {"csv": row}, "guided": {"csv": row | {"edges": 5}}}
 
 
