@@ -192,6 +192,15 @@ def test_no_byte_of_a_footer_ends_the_process(tmp_path: Path, a_run) -> None:
         assert table.schema.names == parts.schema().names
 
 
+def test_runs_without_an_id_are_refused_whoever_vouches(tmp_path: Path, a_run) -> None:
+    import pyarrow as pa
+
+    rows = [parts.row_of(a_run(seed), 32) | {"run_id": None} for seed in (0, 1)]
+    pq.write_table(pa.Table.from_pylist(rows, schema=parts.schema()), tmp_path / "wrong.parquet")
+    with pytest.raises(ValueError, match="missing in its column run_id"):
+        parts.decode((tmp_path / "wrong.parquet").read_bytes(), vouched=2)
+
+
 def test_texts_that_are_none_are_refused_whoever_vouches(tmp_path: Path, a_run) -> None:
     import pyarrow as pa
 

@@ -169,6 +169,8 @@ def decode(data: bytes, training: str | None = None, *, vouched: int | None = No
             raise ValueError(f"it holds {file.metadata.num_rows} runs of {vouched}")
         table = file.read(use_threads=False)
         table.validate(full=True)  # texts that are none, lists that end before they begin
+        if table["run_id"].null_count:
+            raise ValueError("values are missing in its column run_id")
         return table if table.schema.equals(_as_read()) else _as_now(table)
     except (pa.ArrowException, OSError, KeyError) as error:
         raise ValueError(f"it cannot be read: {_first_line(error)}") from error
