@@ -88,6 +88,17 @@ fuzz-guided: $(GUIDED_VENV)/.installed
 faults: $(INSTALLED)
 	$(BIN)/python benchmarks/faults.py $(FAULTS)
 
+# All of it, and what keeping costs, for docs/reliability.md: an hour. What fails is on the page.
+.PHONY: reliability
+reliability: $(INSTALLED) $(GUIDED_VENV)/.installed
+	-$(BIN)/python benchmarks/faults.py
+	-$(BIN)/python benchmarks/fuzz.py --json $(FUZZED)
+	-$(GUIDED_VENV)/bin/python benchmarks/fuzz_guided.py --json $(FUZZED)
+	$(BIN)/python benchmarks/store.py
+	$(BIN)/python benchmarks/reliability.py
+
+FUZZED = benchmarks/results/fuzz.json
+
 # What the optimizers' tests compare them with, for their pages.
 proofs: $(DEVELOPED)
 	$(BIN)/python docs/proofs.py
