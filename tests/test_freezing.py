@@ -80,6 +80,7 @@ def test_no_optimizer_moves_what_is_frozen() -> None:
             assert moves != np.array_equal(array, before[name]), name
 
 
+@pytest.mark.slow
 def test_what_is_frozen_stays_where_devices_share_a_run() -> None:
     if len(jax.devices()) < 2:
         pytest.skip("one device")

@@ -21,7 +21,7 @@ from fallline.training import Training
 
 RECORDS = json.loads((Path(__file__).parent / "golden" / "trainings.json").read_text())
 CASES = {f"{case['network']}, {case['optimizer']}": case for case in RECORDS["cases"]}
-DEAR = ("mnist-cnn-93k, adam", "fashion-mlp-75, sgd")
+DEAR = ("mnist-cnn-93k, adam", "mnist-cnn, adam", "fashion-mlp-75, sgd")
 """Networks much like others of them."""
 NAMES = {"lr": "learning_rate", "eps": "epsilon", "momentum": "momentum"}
 

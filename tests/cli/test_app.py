@@ -144,9 +144,9 @@ def test_folds_end_with_a_table_and_an_interval_and_leave_nothing_behind(tmp_pat
 
 def test_the_terms_of_the_loss_are_options(tmp_path: Path) -> None:
     asked = ("--epochs", "1", "--batch-size", "all", "--optimizer", "sgd", "--out", "kept")
-    plain = _run("train", "digits-mlp", *asked, cwd=tmp_path)
+    plain = _here("train", "digits-mlp", *asked, cwd=tmp_path)
     given = ("--l1", "0.001", "--l2", "0.01", "--activation", "tanh")
-    other = _run("train", "digits-mlp", *asked, *given, cwd=tmp_path)
+    other = _here("train", "digits-mlp", *asked, *given, cwd=tmp_path)
     losses = [float(re.search(r"train loss (\S+)", done.stderr)[1]) for done in (plain, other)]
     assert losses[1] > losses[0] + 1
 
@@ -304,7 +304,7 @@ def test_another_study_in_the_folder_is_refused(compared) -> None:
 
 
 def test_train_then_evaluate_give_the_same_figures(tmp_path: Path) -> None:
-    done = _run("train", "digits-mlp", "--epochs", "3", "--learning-rate", "0.01", cwd=tmp_path)
+    done = _here("train", "digits-mlp", "--epochs", "3", "--learning-rate", "0.01", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(r"Dense_0 +Dense +\(128,\) +8,320 +yes", done.stdout)
     assert re.search(r"total +9,610", done.stdout)

@@ -111,8 +111,13 @@ def _close(ours, theirs) -> None:
         np.testing.assert_allclose(own, other, rtol=1e-10, atol=1e-10)
 
 
+DEAR = ("tanh",)
+"""Much like "batch-norm"."""
 NETWORK_CASES = [
-    *[(name, True, "cpu") for name in NETWORKS],
+    *[
+        pytest.param(name, True, "cpu", marks=pytest.mark.slow if name in DEAR else ())
+        for name in NETWORKS
+    ],
     ("batch-norm", False, "cpu"),
     ("batch-norm", True, "gpu"),
     ("mixed", True, "gpu"),
