@@ -137,6 +137,8 @@ def _carried_out(order: Order) -> None:
         os.close(handle)
     from fallline.cli.app import main
 
+    # A shell's job in the background has Ctrl-C switched off, and its children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     faults_inside.acknowledge(order.acknowledged)
     if order.hasty:
         faults_inside.hurry()
