@@ -20,9 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import fallline
+import imagined
 from fallline import snapshots, study
 from fallline.records import Run, RunState
-from fallline.snapshots import Snapshots, insist, terminable
+from fallline.snapshots import Snapshots, insist, terminable, undisturbed
+from fallline.store import manifest
 from fallline.store import states as store
 from fallline.store.folder import StudyFolder
 
@@ -375,6 +377,47 @@ def test_a_signal_that_was_ignored_is_obeyed_later(
         train()
     assert stored
     insist()
+
+
+def test_who_is_not_to_be_disturbed_is_stopped_at_the_end() -> None:
+    done = []
+
+    def work() -> None:
+        with undisturbed():
+            with undisturbed():
+                os.kill(os.getpid(), signal.SIGTERM)
+            insist()
+            done.append("whole")
+        done.append("too far")
+
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"), terminable():
+        work()
+    assert done == ["whole"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_runs_are_stored_does_not_have_them_stored_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    append, parts = manifest.append, []
+
+    def stopped(folder: Path, entries: Sequence[manifest.Entry]) -> None:
+        parts.extend(entries)
+        os.kill(os.getpid(), number)
+        append(folder, entries)
+
+    monkeypatch.setattr(study, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(manifest, "append", stopped)
+    asked = {"learning_rates": (0.01, 0.1), "seeds": 2, "epochs": 1}
+    with imagined.trainings(), pytest.raises(KeyboardInterrupt):
+        fallline.compare("digits-mlp", "adam,sgd", out=tmp_path / "study", **asked)
+    written = pq.read_table(tmp_path / "study" / "parts")["run_id"].to_pylist()
+    assert len(written) == len(set(written)) == sum(each.rows for each in parts) > 0
+    monkeypatch.setattr(manifest, "append", append)
+    with imagined.trainings():
+        found = fallline.compare("digits-mlp", "adam,sgd", out=tmp_path / "study", **asked)
+    assert found.complete
+    assert not found.problems
 
 
 def test_a_study_whose_stop_was_ignored_stops(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from fallline.planning.layout import CALL_SECONDS
 from fallline.records import Run, RunState
@@ -201,6 +201,8 @@ _USUAL: dict[signal.Signals, Any] = {
 }
 _asked: list[str] = []
 """The signals to stop, by name, that came since the context was entered."""
+_kept_waiting: list[bool] = []
+"""One for each part of the program that is not to be ended half way, in the main thread."""
 
 
 @contextlib.contextmanager
@@ -231,11 +233,30 @@ def insist() -> None:
     nowhere.
     """
     ours = threading.current_thread() is threading.main_thread()
-    if ours and _asked and not isinstance(sys.exc_info()[1], KeyboardInterrupt):
+    obeyed = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+    if ours and _asked and not obeyed and not _kept_waiting:
         raise KeyboardInterrupt(_asked[0])
 
 
-def _stopped(number: int, frame: FrameType | None) -> NoReturn:
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """A context that a signal to stop does not end half way: it is obeyed at its end.
+
+    What is stored must be known to be stored, or who is stopped stores it again.
+    """
+    ours = threading.current_thread() is threading.main_thread()
+    if ours:
+        _kept_waiting.append(True)
+    try:
+        yield
+    finally:
+        if ours:
+            _kept_waiting.pop()
+    insist()
+
+
+def _stopped(number: int, frame: FrameType | None) -> None:
     """As Ctrl-C does, with the signal's name for the log."""
     _asked.append(signal.Signals(number).name)
-    raise KeyboardInterrupt(_asked[0])
+    if not _kept_waiting:
+        raise KeyboardInterrupt(_asked[0])

@@ -26,7 +26,7 @@ from fallline.planning.search import Search
 from fallline.planning.selection import best_trials
 from fallline.populations import Populations, compile_threads
 from fallline.records import Run, RunResult, Status
-from fallline.snapshots import PATIENCE_SECONDS, Snapshots, insist, terminable
+from fallline.snapshots import PATIENCE_SECONDS, Snapshots, insist, terminable, undisturbed
 from fallline.store import clock, logbook
 from fallline.store.document import Timing
 from fallline.store.folder import StudyFolder
@@ -344,8 +344,9 @@ class _Work:
         except DeviceError:
             finished.clear()
             raise
-        self._append(results, [batch_size] * len(results))
-        finished.clear()
+        with undisturbed():
+            self._append(results, [batch_size] * len(results))
+            finished.clear()
         self._written = time.perf_counter()
 
     def _append(self, results: Sequence[RunResult], batch_sizes: Sequence[int]) -> None:
