@@ -221,7 +221,7 @@ def _read_part(data: bytes, folder: Path) -> object:
 
 
 STUDY = Reader("a study folder with one damaged file", _study_seeds, _read_study, TOML)
-DOCTOR = Reader("the same, checked and mended", _study_seeds, _read_doctor, TOML)
+DOCTOR = Reader("such a folder, checked and mended by the doctor", _study_seeds, _read_doctor, TOML)
 PART = Reader(
     "a Parquet part, with and without a manifest that vouches for it",
     _part_seeds,

@@ -20,6 +20,6 @@ READERS: dict[str, Reader] = {
     "expression": fuzz_texts.EXPRESSION,
     "command line": fuzz_commands.COMMAND_LINE,
     "study": fuzz_folders.STUDY,
-    "part": fuzz_folders.PART,
     "doctor": fuzz_folders.DOCTOR,
+    "part": fuzz_folders.PART,
 }
