@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -397,7 +398,10 @@ def test_who_is_not_to_be_disturbed_is_stopped_at_the_end() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_runs_are_stored_does_not_have_them_stored_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    number: signal.Signals,
 ) -> None:
     append, parts = manifest.append, []
 
@@ -408,6 +412,9 @@ def test_a_signal_while_runs_are_stored_does_not_have_them_stored_twice(
 
     monkeypatch.setattr(study, "WRITE_SECONDS", 0.0)
     monkeypatch.setattr(manifest, "append", stopped)
+    # A shell's job in the background has Ctrl-C switched off, and its children inherit that.
+    usual = signal.SIG_DFL if number is signal.SIGTERM else signal.default_int_handler
+    request.addfinalizer(partial(signal.signal, number, signal.signal(number, usual)))
     asked = {"learning_rates": (0.01, 0.1), "seeds": 2, "epochs": 1}
     with imagined.trainings(), pytest.raises(KeyboardInterrupt):
         fallline.compare("digits-mlp", "adam,sgd", out=tmp_path / "study", **asked)
