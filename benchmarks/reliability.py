@@ -74,7 +74,7 @@ def _short_of_faults(records: Sequence[Row]) -> list[tuple[str, str, str]]:
             store.met(_all_right(five)),
         ),
         (
-            "every other fault survived",
+            "every fault survived, these included",
             f"{every['survived']} of {every['injected']} faults of {kinds} kinds, "
             f"{every['lost']} runs lost, {every['doubled']} stored twice",
             store.met(_all_right(records)),
