@@ -83,7 +83,7 @@ $(GUIDED_VENV)/.installed: benchmarks/requirements-guided.txt pyproject.toml
 fuzz-guided: $(GUIDED_VENV)/.installed
 	$(GUIDED_VENV)/bin/python benchmarks/fuzz_guided.py $(FUZZ)
 
-# Faults that really happen to studies, ten minutes; with options: make faults FAULTS='kills'.
+# Faults that really happen to studies, 8 minutes; with options: make faults FAULTS='kills'.
 .PHONY: faults
 faults: $(INSTALLED)
 	$(BIN)/python benchmarks/faults.py $(FAULTS)

@@ -26,7 +26,7 @@ from fallline.planning.config import StudyConfig
 from fallline.planning.grouping import Group
 from fallline.planning.settings import Member
 from fallline.planning.studyfile import Changes, Stage, StudyFile, figure_named, stages_of
-from fallline.snapshots import insist, terminable
+from fallline.signals import insist, terminable
 from fallline.store import logbook
 from fallline.store.series import (
     FORMAT_VERSION,

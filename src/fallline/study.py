@@ -26,7 +26,8 @@ from fallline.planning.search import Search
 from fallline.planning.selection import best_trials
 from fallline.populations import Populations, compile_threads
 from fallline.records import Run, RunResult, Status
-from fallline.snapshots import PATIENCE_SECONDS, Snapshots, insist, terminable, undisturbed
+from fallline.signals import insist, terminable, undisturbed
+from fallline.snapshots import PATIENCE_SECONDS, Snapshots
 from fallline.store import clock, logbook
 from fallline.store.document import Timing
 from fallline.store.folder import StudyFolder

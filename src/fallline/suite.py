@@ -18,7 +18,7 @@ from fallline.errors import InputError
 from fallline.optimizers import catalogue
 from fallline.planning import tpe
 from fallline.planning.config import StudyConfig
-from fallline.snapshots import terminable
+from fallline.signals import terminable
 from fallline.store import logbook
 from fallline.store.suite import FORMAT_VERSION, Asked, SuiteDocument, SuiteFolder, SuiteTask
 from fallline.study import Event as StudyEvent

@@ -371,7 +371,7 @@ def _around(folder: Path) -> Path:
 @contextlib.contextmanager
 def watching(*, quiet: bool) -> Iterator[Watch]:
     """The view that suits where stderr goes; the signal to terminate is taken as Ctrl-C."""
-    from fallline.snapshots import terminable
+    from fallline.signals import terminable
 
     with terminable(), _suiting(quiet=quiet) as watch:
         yield watch
